@@ -1,0 +1,466 @@
+"""From sums to estimates and comparisons: the same for every audit."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairaudit import __version__
+from fairaudit.audit import Audit, Comparison, Data, Estimate, Kind, Records, signature
+from fairaudit.exceptions import FairauditError
+from fairaudit.metrics import Metric
+from fairaudit.selection import Selection
+from fairaudit.sources import File
+from fairaudit.stats import power
+from fairaudit.stats.comparisons import (
+    Contrast,
+    Gap,
+    between_group_deviation,
+    gap,
+    homogeneity,
+    pairs,
+    percentile_gap,
+    versus_rest,
+)
+from fairaudit.stats.estimates import Estimates, Method, estimate
+from fairaudit.stats.multiplicity import Correction, adjust
+from fairaudit.stats.resampling import bootstrap_totals, permuted_totals
+from fairaudit.stats.sums import MISSING, Sums
+
+Array = NDArray[Any]
+
+#: Below this many clusters a percentile bootstrap is too narrow (10 clusters: 89 % for 95 %).
+FEW_CLUSTERS = 20
+#: Pairs are listed up to this many groups; gaps always consider all pairs.
+MOST_LISTED_GROUPS = 30
+
+
+@dataclass(frozen=True)
+class Design:
+    """How an audit compares and judges: every setting of the statistics.
+
+    Attributes
+    ----------
+    compare_to : str
+        ``rest``, ``best``, ``largest`` or the name of a group.
+    min_n : int
+        Groups with fewer records are shown, and left out of comparisons.
+    confidence : float
+        Level of all intervals.
+    interval : {"auto", "t", "bootstrap", "percentile"}
+        ``auto`` is Student's t by linearisation, and Wilson for shares of independent records
+        (where ``t`` is Student's t as well); ``bootstrap`` takes percentiles of resamples for
+        all but the gap, ``percentile`` for the gap as well.
+    correction : {"holm", "bh", "none"}
+        Adjustment of p-values over the groups of an attribute.
+    resamples, seed : int
+        Number of resamples and of permutations, and the seed of both.
+    """
+
+    compare_to: str = "rest"
+    min_n: int = 0
+    confidence: float = 0.95
+    interval: Method = "auto"
+    correction: Correction = "holm"
+    resamples: int = 2000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(0 < self.confidence < 1, "--confidence", self.confidence, "between 0 and 1: 0.95")
+        _require(self.min_n >= 0, "--min-n", self.min_n, "0 or more")
+        _require(self.resamples >= 100, "--resamples", self.resamples, "100 or more")
+        _require(self.seed >= 0, "--seed", self.seed, "0 or more")
+        for name, value, kind in (
+            ("--interval", self.interval, Method),
+            ("--correction", self.correction, Correction),
+        ):
+            _require(value in get_args(kind), name, value, ", ".join(get_args(kind)))
+
+    def settings(self) -> dict[str, Any]:
+        """For the signature: what is not as by default, and what always stands there."""
+        return {
+            "vs": None if self.compare_to == "rest" else self.compare_to,
+            "min_n": self.min_n or None,
+            "int": self.interval,
+            "boot": self.resamples,
+            "ci": self.confidence,
+            "corr": self.correction,
+            "seed": self.seed,
+        }
+
+    @property
+    def resampled(self) -> bool:
+        """Whether intervals come from resamples."""
+        return self.interval in ("bootstrap", "percentile")
+
+
+def _require(condition: bool, option: str, found: object, expected: str) -> None:
+    if not condition:
+        raise FairauditError(f"{option} {found}: expected {expected}.")
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Estimates and comparisons over the groups of one attribute, metric by metric.
+
+    Attributes
+    ----------
+    sums : Sums
+        Summed counts.
+    metrics : sequence of Metric
+        The first is the headline, whose pairs are listed.
+    design : Design
+        The settings.
+    values : callable
+        Label of a group to the value of each column.
+    """
+
+    sums: Sums
+    metrics: Sequence[Metric]
+    design: Design
+    values: Callable[[str], Mapping[str, str]]
+
+    def estimates(self) -> Iterator[Estimate]:
+        """Rows for every metric and group."""
+        for metric in self.metrics:
+            yield from self._estimate_rows(metric)
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """Rows for every metric: against the reference, the gap, and all pairs of the first."""
+        for metric in self.metrics:
+            found = self._found[metric.name]
+            compared = self._compared(found.value)
+            yield from self._reference_rows(metric, found, compared)
+            if np.count_nonzero(compared) >= 2:
+                yield from self._gap_rows(metric, compared)
+
+    @property
+    def _clustered(self) -> bool:
+        return self.sums.clusters is not None
+
+    @cached_property
+    def _known(self) -> Array:
+        """Groups that are not ``(missing)``, shape (G,), bool."""
+        return np.array([group != MISSING for group in self.sums.groups])
+
+    @cached_property
+    def _resampled(self) -> Array | None:
+        """Resampled totals (B, G, K), where intervals come from them."""
+        if not self.design.resampled:
+            return None
+        return bootstrap_totals(self.sums, self.design.resamples, self.design.seed)
+
+    @cached_property
+    def _found(self) -> dict[str, Estimates]:
+        return {metric.name: self._estimate(metric, self.sums) for metric in self.metrics}
+
+    def _estimate(self, metric: Metric, sums: Sums) -> Estimates:
+        return estimate(
+            metric,
+            sums.columns,
+            sums.spread,
+            clustered=self._clustered,
+            resampled=self._resampled,
+        )
+
+    def _estimate_rows(self, metric: Metric) -> Iterator[Estimate]:
+        found = self._found[metric.name]
+        low, high = found.interval(self.design.confidence)
+        read = [(name, self.sums.columns.index(name)) for name in metric.columns]
+        for g, group in enumerate(self.sums.groups):
+            counts = self.sums.spread.totals[g]
+            yield Estimate(
+                attribute=self.sums.attribute,
+                group=group,
+                values=self.values(group),
+                metric=metric.name,
+                value=_defined(found.value[g]),
+                ci_low=_defined(low[g]),
+                ci_high=_defined(high[g]),
+                n=float(found.n[g]),
+                records=int(self.sums.records[g]),
+                clusters=int(found.units[g]) if self._clustered else None,
+                counts={name: float(counts[k]) for name, k in read},
+            )
+
+    def _compared(self, value: Array) -> Array:
+        """Groups that take part in comparisons, shape (G,), bool."""
+        enough = (self.sums.records >= self.design.min_n) & (self.sums.spread.units >= 2)
+        return self._known & enough & np.isfinite(value)
+
+    def _reference(
+        self, metric: Metric, found: Estimates, compared: Array
+    ) -> tuple[Contrast, list[str], str] | None:
+        """Contrast with the reference; the groups contrasted, and the reference's label."""
+        groups, label = np.flatnonzero(compared), self.design.compare_to
+        if not len(groups):
+            return None
+        if label == "rest":
+            known = np.flatnonzero(self._known)
+            resampled = None if self._resampled is None else self._resampled[:, known]
+            contrast = versus_rest(self.sums.select(self._known), found.take(known), resampled)
+            return contrast.take(np.searchsorted(known, groups)), self._names(groups), "(rest)"
+        reference = self._reference_group(found, groups)
+        if reference is None:
+            return None
+        groups = groups[groups != reference]
+        contrast = pairs(self.sums, found, groups, np.full(len(groups), reference))
+        name = f"({label})" if label in ("best", "largest") else label
+        return contrast, self._names(groups), name
+
+    def _reference_group(self, found: Estimates, groups: Array) -> int | None:
+        """Index of the group that the others are compared to."""
+        label = self.design.compare_to
+        if label == "largest":
+            return int(groups[np.argmax(self.sums.records[groups])])
+        if label == "best":
+            sign = 1 if found.metric.direction == "lower" else -1
+            return int(groups[np.argmin(sign * found.value[groups])])
+        return self.sums.groups.index(label) if label in self.sums.groups else None
+
+    def _names(self, groups: Array) -> list[str]:
+        return [self.sums.groups[g] for g in groups]
+
+    def _reference_rows(
+        self, metric: Metric, found: Estimates, compared: Array
+    ) -> Iterator[Comparison]:
+        """Differences to the reference with adjusted p-values, and ratios."""
+        reference = self._reference(metric, found, compared)
+        if reference is None or not len(reference[1]):
+            return
+        contrast, names, against = reference
+        yield from self._difference_rows("difference", contrast, names, [against] * len(names))
+        low, high = contrast.ratio_interval(self.design.confidence)
+        for i, name in enumerate(names):
+            yield Comparison(
+                self.sums.attribute,
+                metric.name,
+                "ratio",
+                name,
+                against,
+                _defined(contrast.ratio[i]),
+                _defined(low[i]),
+                _defined(high[i]),
+            )
+
+    def _difference_rows(
+        self, kind: Kind, contrast: Contrast, groups: Sequence[str], against: Sequence[str]
+    ) -> Iterator[Comparison]:
+        low, high = contrast.difference_interval(self.design.confidence)
+        adjusted = adjust(contrast.p_value, self.design.correction)
+        for i, (group, other) in enumerate(zip(groups, against, strict=True)):
+            yield Comparison(
+                self.sums.attribute,
+                contrast.a.metric.name,
+                kind,
+                group,
+                other,
+                _defined(contrast.difference[i]),
+                _defined(low[i]),
+                _defined(high[i]),
+                _defined(contrast.p_value[i]),
+                _defined(adjusted[i]),
+                self.design.correction,
+                **self._planning(contrast, i, comparisons=1),
+            )
+
+    def _planning(self, contrast: Contrast, i: int, comparisons: int) -> dict[str, Any]:
+        """What the i-th pair could have shown, and how much more data it would need."""
+        alpha = (1 - self.design.confidence) / comparisons
+        pair = contrast.pair(i)
+        growth = power.growth_needed(pair, alpha)
+        further: dict[str, int | None] = {"further_records": None, "further_clusters": None}
+        if growth is not None:
+            sides = (contrast.a, contrast.b)
+            units = sum(math.ceil((growth - 1) * float(side.units[i])) for side in sides)
+            per_unit = sum(float(side.records[i]) for side in sides) / sum(
+                float(side.units[i]) for side in sides
+            )
+            further["further_records"] = math.ceil(units * per_unit)
+            further["further_clusters"] = units if self._clustered else None
+        return {"minimum_detectable": power.minimum_detectable(pair, alpha), **further}
+
+    def _gap_rows(self, metric: Metric, compared: Array) -> Iterator[Comparison]:
+        """The gap, its ratio, homogeneity, and for the first metric all pairs."""
+        sums = self.sums.select(compared)
+        found = self._found[metric.name].take(np.flatnonzero(compared))
+        permuted = self._permuted(compared)
+        widest = gap(sums, found, permuted, self.design.confidence)
+        worst_pair = pairs(sums, found, np.array([widest.worst]), np.array([widest.best]))
+        many = len(sums.groups) * (len(sums.groups) - 1) // 2
+        planning = self._planning(worst_pair, 0, comparisons=many)
+        yield from self._gap_row(metric, sums, found, widest, planning)
+        yield Comparison(
+            sums.attribute,
+            metric.name,
+            "heterogeneity",
+            value=between_group_deviation(found),
+            p_value=homogeneity(metric, sums, permuted),
+        )
+        if metric is self.metrics[0] and len(sums.groups) <= MOST_LISTED_GROUPS:
+            first, second = np.triu_indices(len(sums.groups), 1)
+            names = np.array(sums.groups, dtype=object)
+            contrast = pairs(sums, found, first, second)
+            yield from self._difference_rows(
+                "pair", contrast, list(names[first]), list(names[second])
+            )
+
+    def _gap_row(
+        self, metric: Metric, sums: Sums, found: Estimates, widest: Gap, planning: dict[str, Any]
+    ) -> Iterator[Comparison]:
+        low, high = widest.low, widest.high
+        if self.design.interval == "percentile":
+            low, high = percentile_gap(found, self.design.confidence)
+        ends = (sums.groups[widest.worst], sums.groups[widest.best])
+        yield Comparison(
+            sums.attribute,
+            metric.name,
+            "gap",
+            *ends,
+            widest.value,
+            _defined(low),
+            _defined(high),
+            widest.p_value,
+            chance=widest.chance,
+            **planning,
+        )
+        yield Comparison(
+            sums.attribute,
+            metric.name,
+            "gap_ratio",
+            *ends,
+            _defined(widest.ratio),
+            _defined(widest.ratio_low),
+            _defined(widest.ratio_high),
+        )
+
+    def _permuted(self, compared: Array) -> Array:
+        """Totals of the compared groups under permutation (B, G', K)."""
+        key = compared.tobytes()
+        if key not in self._permutations:
+            sums = self.sums.select(compared)
+            self._permutations[key] = permuted_totals(sums, self.design.resamples, self.design.seed)
+        return self._permutations[key]
+
+    @cached_property
+    def _permutations(self) -> dict[bytes, Array]:
+        return {}
+
+    def notes(self) -> Iterator[str]:
+        """What a reader must know about the groups of this attribute."""
+        headline = self._found[self.metrics[0].name]
+        name = self.sums.attribute or "(all)"
+        small = self._known & (self.sums.records < self.design.min_n)
+        single = self._known & (self.sums.spread.units < 2)
+        few = self._known & (self.sums.spread.units < FEW_CLUSTERS)
+        unit = "cluster" if self._clustered else "record"
+        for groups, says in (
+            (~self._known, "records without a value are a group of their own, outside comparisons"),
+            (small, f"fewer than {self.design.min_n} records (--min-n), outside comparisons"),
+            (single, f"one {unit} only, so no interval, outside comparisons"),
+            (self._known & np.isnan(headline.value), "nothing to divide by, so no value"),
+            (
+                self._known & headline.uniform & ~single,
+                f"no variance between {unit}s; the interval is that of an effective n",
+            ),
+            (
+                few & self.design.resampled,
+                f"fewer than {FEW_CLUSTERS} {unit}s; percentile intervals are too narrow. "
+                "Use --interval t",
+            ),
+        ):
+            if groups.any():
+                yield f"{name}: {', '.join(self._names(np.flatnonzero(groups)))}: {says}."
+        if self.design.interval == "percentile" and self.sums.attribute is not None:
+            yield (
+                f"{name}: the percentile interval of a gap is biased upward and does not cover 0 "
+                "when groups are equal; it is for reproducing papers."
+            )
+
+
+def _defined(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def conclude(
+    kind: str,
+    *,
+    selection: Selection,
+    files: Sequence[File],
+    records: Records,
+    sums: tuple[Sums, list[Sums]],
+    metrics: Sequence[Metric],
+    design: Design,
+    settings: Mapping[str, Any],
+    notes: Sequence[str],
+) -> Audit:
+    """Make the audit from sums over all records and per attribute.
+
+    Parameters
+    ----------
+    kind : str
+        The audited task.
+    selection : Selection
+        What the records were grouped by.
+    files : sequence of File
+        Where they came from.
+    records : Records
+        What became of them.
+    sums : (Sums, list of Sums)
+        Over all records, and for each attribute of `selection`.
+    metrics : sequence of Metric
+        What is reported; the first is the headline.
+    design : Design
+        How it is compared.
+    settings : mapping
+        The task's own settings, None where as by default.
+    notes : sequence of str
+        The task's own notes.
+    """
+    overall, each = sums
+    parts = [Assessment(overall.with_cluster_means(metrics), metrics, design, lambda group: {})]
+    for attribute, grouped in zip(selection.attributes, each, strict=True):
+        with_means = grouped.with_cluster_means(metrics)
+        parts.append(Assessment(with_means, metrics, design, attribute.values))
+    used = {
+        **selection.settings(), **settings, **design.settings(),
+        "n": records.used, "data": _digest(files), "v": __version__,
+    }  # fmt: skip
+    return Audit(
+        kind,
+        _now(),
+        __version__,
+        signature(kind, used),
+        tuple(Data(file.name, file.sha256) for file in files),
+        records,
+        {**used, "metrics": [metric.name for metric in metrics]},
+        tuple(row for part in parts for row in part.estimates()),
+        tuple(row for part in parts[1:] for row in part.comparisons()),
+        tuple(part.sums for part in parts),
+        (*notes, *(note for part in parts[1:] for note in part.notes())),
+    )
+
+
+def _digest(files: Sequence[File]) -> str:
+    """Short digest of all files, in their order."""
+    return hashlib.sha256("".join(file.sha256 for file in files).encode()).hexdigest()[:12]
+
+
+def _now() -> str:
+    """Now, or the time that reproducible builds set (SOURCE_DATE_EPOCH)."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = (
+        datetime.now(timezone.utc)
+        if epoch is None
+        else datetime.fromtimestamp(int(epoch), timezone.utc)
+    )
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,334 @@
+"""The audit: the one result type, frozen, JSON in and out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from fairaudit.exceptions import FairauditError
+from fairaudit.stats.sums import Sums
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = "fairaudit/audit/1"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric's value in one group."""
+
+    attribute: str | None
+    group: str
+    values: Mapping[str, str]
+    metric: str
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n: float
+    records: int
+    clusters: int | None
+    counts: Mapping[str, float]
+    variant: Mapping[str, Any] | None = None
+
+
+Kind = Literal["difference", "ratio", "gap", "gap_ratio", "pair", "heterogeneity"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two or more estimates set side by side.
+
+    ``minimum_detectable`` is the smallest difference that the data would show with 80 % power;
+    ``further_records`` and ``further_clusters`` are how many more, over both sides and in the
+    present proportion, would show the difference that was seen with that power.
+    """
+
+    attribute: str | None
+    metric: str
+    kind: Kind
+    group: str | None = None
+    against: str | None = None
+    value: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    adjustment: str | None = None
+    chance: float | None = None
+    minimum_detectable: float | None = None
+    further_records: int | None = None
+    further_clusters: int | None = None
+    name: str | None = None
+    variant: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Data:
+    """A file that was audited."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Records:
+    """What became of the records.
+
+    Attributes
+    ----------
+    total, used : int
+        Records found, and counted.
+    dropped : mapping of str to int
+        Records not counted, by reason.
+    ids : str or None
+        Digest of the ids of the records used, in whatever order.
+    """
+
+    total: int
+    used: int
+    dropped: Mapping[str, int]
+    ids: str | None = None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The result of an audit: what was estimated and compared, from what, and how.
+
+    Attributes
+    ----------
+    kind : str
+        The audited task, for instance ``wer``.
+    created, version : str
+        When (ISO 8601, UTC) and by which version of fairaudit.
+    signature : str
+        One line that names every setting that moves the numbers, and the data.
+    data : tuple of Data
+        Files.
+    records : Records
+        What became of the records.
+    settings : mapping
+        All settings, by name.
+    estimates : tuple of Estimate
+    comparisons : tuple of Comparison
+    sums : tuple of Sums
+        What the audit can be judged, merged and paired from.
+    notes : tuple of str
+        What a reader must know to read the numbers rightly.
+    findings : tuple of mapping
+        Outcomes of a rubric's criteria.
+    """
+
+    kind: str
+    created: str
+    version: str
+    signature: str
+    data: tuple[Data, ...]
+    records: Records
+    settings: Mapping[str, Any]
+    estimates: tuple[Estimate, ...]
+    comparisons: tuple[Comparison, ...]
+    sums: tuple[Sums, ...]
+    notes: tuple[str, ...] = ()
+    findings: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The audit file's content: undefined values None, floats to 12 significant digits."""
+        content = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in ("data", "estimates", "comparisons"):
+            content[name] = [asdict(row) for row in content[name]]
+        content["records"] = asdict(self.records)
+        content["sums"] = [_sums_to_dict(sums) for sums in self.sums]
+        plain: dict[str, Any] = _plain({"schema": SCHEMA, **content})
+        return plain
+
+    def to_json(self) -> str:
+        """The audit file: JSON, each estimate and comparison on a line of its own."""
+        lines = []
+        for name, value in self.to_dict().items():
+            if isinstance(value, list) and value:
+                rows = ",\n  ".join(_dumps(row) for row in value)
+                lines.append(f"{_dumps(name)}: [\n  {rows}\n ]")
+            else:
+                lines.append(f"{_dumps(name)}: {_dumps(value)}")
+        return "{\n " + ",\n ".join(lines) + "\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Audit:
+        """Read an audit file.
+
+        Raises
+        ------
+        FairauditError
+            If it is none, or of another schema.
+        """
+        try:
+            content = json.loads(text)
+            schema = content.pop("schema")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise FairauditError("not an audit file: expected JSON with a 'schema'.") from None
+        if schema != SCHEMA:
+            raise FairauditError(f"the audit file's schema is {schema!r}; expected {SCHEMA!r}.")
+        content["data"] = tuple(Data(**row) for row in content["data"])
+        content["records"] = Records(**content["records"])
+        content["estimates"] = tuple(Estimate(**row) for row in content["estimates"])
+        content["comparisons"] = tuple(Comparison(**row) for row in content["comparisons"])
+        content["sums"] = tuple(_sums_from_dict(row) for row in content["sums"])
+        content["notes"], content["findings"] = map(tuple, (content["notes"], content["findings"]))
+        return cls(**content)
+
+    def save(self, path: str | Path) -> None:
+        """Write the audit file, whole or not at all.
+
+        Raises
+        ------
+        FairauditError
+            If the path cannot be written.
+        """
+        write_whole(Path(path), self.to_json())
+
+    def to_frame(self) -> pd.DataFrame:
+        """The estimates as a pandas data frame, one row per group and metric.
+
+        Raises
+        ------
+        FairauditError
+            If pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise FairauditError(
+                "to_frame needs pandas. Install it with: pip install 'fairaudit[frames]'"
+            ) from None
+        return pd.DataFrame(self.rows())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The estimates as flat rows, each with its difference to the reference."""
+        differences = {
+            (row.attribute, row.metric, row.group): row
+            for row in self.comparisons
+            if row.kind == "difference"
+        }
+        keep = "attribute group metric value ci_low ci_high n records clusters".split()
+        rows = []
+        for row in self.estimates:
+            other = differences.get((row.attribute, row.metric, row.group))
+            flat = {name: getattr(row, name) for name in keep}
+            flat |= {
+                f"difference_{name}": getattr(other, name, None)
+                for name in ("against", "value", "ci_low", "ci_high", "p_value", "p_adjusted")
+            }
+            rows.append(flat)
+        return rows
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file beside its place and rename it, so that it appears whole or not at all.
+
+    Raises
+    ------
+    FairauditError
+        If the path cannot be written; nothing is left behind.
+    """
+    try:
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise FairauditError(f"{path}: cannot be written: {error.strerror}.") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(beside).chmod(0o666 & ~umask)
+        Path(beside).replace(path)
+    except OSError as error:
+        raise FairauditError(f"{path}: cannot be written: {error.strerror}.") from None
+    finally:
+        Path(beside).unlink(missing_ok=True)
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON can hold: nan and infinities None, floats to 12 significant digits."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return _number(value)
+    return value
+
+
+def _number(value: float) -> float | int | None:
+    """A float to 12 significant digits, whole numbers as such; None where not finite.
+
+    The 13th digit depends on the order of additions, which no setting names.
+    """
+    if not math.isfinite(value):
+        return None
+    rounded = float(f"{value:.12g}")
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def _sums_to_dict(sums: Sums) -> dict[str, Any]:
+    """Sums for the audit file: cells as indices, counts column by column, cluster keys hashed."""
+    clusters = sums.clusters
+    return {
+        "attribute": sums.attribute,
+        "columns": sums.columns,
+        "groups": sums.groups,
+        "clusters": None if clusters is None else [_hashed(key) for key in clusters],
+        "cell_groups": sums.group.tolist(),
+        "cell_clusters": None if clusters is None else sums.cluster.tolist(),
+        "matrix": sums.matrix.T.tolist(),
+        "moments": None if sums.record_moments is None else sums.record_moments.tolist(),
+    }
+
+
+def _hashed(key: str) -> str:
+    """A cluster's key in the audit file; speakers stay unnamed, and can still be paired."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def _sums_from_dict(row: Mapping[str, Any]) -> Sums:
+    clustered = row["clusters"] is not None
+    group = np.array(row["cell_groups"], dtype=np.int64)
+    return Sums(
+        row["attribute"],
+        tuple(row["columns"]),
+        tuple(row["groups"]),
+        tuple(row["clusters"]) if clustered else None,
+        group,
+        np.array(row["cell_clusters"], dtype=np.int64) if clustered else group,
+        np.array(row["matrix"], dtype=float).T,
+        None if clustered else np.array(row["moments"], dtype=float),
+    )
+
+
+def signature(kind: str, settings: Mapping[str, Any]) -> str:
+    """One line of ``name:value`` for every setting that moves the numbers.
+
+    >>> signature("wer", {"by": "accent", "cluster": None, "seed": 0})
+    'wer|by:accent|seed:0'
+    """
+    parts = [f"{name}:{_quoted(value)}" for name, value in settings.items() if value is not None]
+    return "|".join([kind, *parts])
+
+
+def _quoted(value: Any) -> str:
+    return str(value).replace("\\", r"\\").replace("|", r"\|").replace("\n", r"\n")

@@ -1,0 +1,1 @@
+"""One module per audited task: each says what it counts in one record."""

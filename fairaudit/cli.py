@@ -1,0 +1,304 @@
+"""Commands: parse, call one function, print, exit. No domain logic."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+import fairaudit
+from fairaudit.exceptions import FairauditError
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+app = typer.Typer(
+    name="fairaudit",
+    help="Audit whether a model treats groups of people alike.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+def main() -> None:
+    """Run the command line; a bug exits with 3, for 1 means that a criterion failed."""
+    try:
+        app()
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.write("This is a bug in fairaudit. Please report it with the lines above.\n")
+        sys.exit(3)
+
+
+def command(function: Command) -> Command:
+    """Register a command; the user's mistakes become one message and exit code 2."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+            sys.stdout.flush()
+        except FairauditError as error:
+            messages = Console(stderr=True, soft_wrap=True, highlight=False)
+            messages.print(f"error: {error}", markup=False)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader has gone; nothing more can be said, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(PIPE_CLOSED) from None
+
+    app.command()(guarded)
+    return function
+
+
+class Format(str, Enum):
+    """How results are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+
+
+class Normalize(str, Enum):
+    """What is done to texts before they are compared."""
+
+    none = "none"
+    basic = "basic"
+    whisper_en = "whisper-en"
+
+
+class Missing(str, Enum):
+    """What becomes of an id that stands in one table only."""
+
+    error = "error"
+    delete = "delete"
+    skip = "skip"
+
+
+class Match(str, Enum):
+    """How ids match."""
+
+    exact = "exact"
+    stem = "stem"
+
+
+class Interval(str, Enum):
+    """How intervals are made."""
+
+    auto = "auto"
+    t = "t"
+    bootstrap = "bootstrap"
+    percentile = "percentile"
+
+
+class Correction(str, Enum):
+    """How p-values are adjusted."""
+
+    holm = "holm"
+    bh = "bh"
+    none = "none"
+
+
+def _option(help: str, *names: str, panel: str | None = None, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+
+
+_GROUPS, _STATISTICS, _OUTPUT = "Groups", "Statistics", "Output"
+
+By = Annotated[
+    list[str] | None,
+    _option("Group by a column; a:b is a crossing. Repeatable.", panel=_GROUPS, metavar="COLUMN"),
+]
+Cluster = Annotated[
+    str | None,
+    _option(
+        "Column of what was sampled independently: speaker, user.",
+        panel=_GROUPS,
+        metavar="COLUMN",
+    ),
+]
+Bins = Annotated[
+    list[str] | None,
+    _option("Cut a numeric attribute: age=18,30,45. Repeatable.", panel=_GROUPS, metavar="CUTS"),
+]
+Where = Annotated[
+    str | None,
+    _option("Keep records: \"accent = 'us' and age >= 18\".", panel=_GROUPS, metavar="CONDITION"),
+]
+Na = Annotated[
+    list[str] | None,
+    _option(
+        "A value that means missing, instead of NA, N/A, NaN, null, None. Repeatable.",
+        panel=_GROUPS,
+        metavar="VALUE",
+    ),
+]
+CompareTo = Annotated[
+    str,
+    _option(
+        "rest, best, largest or the name of a group.",
+        "--compare-to",
+        panel=_STATISTICS,
+        metavar="GROUP",
+    ),
+]
+MinN = Annotated[
+    int,
+    _option("Leave groups with fewer records out of comparisons.", "--min-n", panel=_STATISTICS),
+]
+Confidence = Annotated[float, _option("Level of all intervals.", panel=_STATISTICS)]
+Intervals = Annotated[
+    Interval, _option("auto is Student's t, Wilson where it applies.", panel=_STATISTICS)
+]
+Corrections = Annotated[Correction, _option("Adjustment of p-values.", panel=_STATISTICS)]
+Resamples = Annotated[int, _option("Resamples and permutations.", panel=_STATISTICS)]
+Seed = Annotated[int, _option("Seed of resamples and permutations.", panel=_STATISTICS)]
+Output = Annotated[
+    Path | None,
+    _option("Write the audit as JSON.", "--output", "-o", panel=_OUTPUT, metavar="FILE"),
+]
+Formats = Annotated[Format, _option("What to print.", "--format", panel=_OUTPUT)]
+Quiet = Annotated[bool, _option("No messages, no progress.", "--quiet", "-q", panel=_OUTPUT)]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fairaudit {fairaudit.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Audit whether a model treats groups of people alike."""
+
+
+@command
+def wer(
+    file: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="CSV, TSV, JSON lines or Parquet with references and hypotheses; - is stdin.",
+            metavar="[FILE]...",
+            show_default=False,
+        ),
+    ] = None,
+    by: By = None,
+    cluster: Cluster = None,
+    ref: Annotated[str | None, _option("References alone.", metavar="FILE")] = None,
+    hyp: Annotated[str | None, _option("Hypotheses alone, joined by id.", metavar="FILE")] = None,
+    speakers: Annotated[
+        str | None, _option("A table with a row per speaker, joined by speaker.", metavar="FILE")
+    ] = None,
+    ref_column: Annotated[str | None, _option("Column of references.", metavar="NAME")] = None,
+    hyp_column: Annotated[str | None, _option("Column of hypotheses.", metavar="NAME")] = None,
+    id_column: Annotated[str | None, _option("Column of utterance ids.", metavar="NAME")] = None,
+    speaker_column: Annotated[
+        str | None, _option("Column that --speakers is joined by.", metavar="NAME")
+    ] = None,
+    missing: Annotated[
+        Missing,
+        _option("An id in one file only: stop, count the words as deleted, or skip it."),
+    ] = Missing.error,
+    match_id: Annotated[
+        Match, _option("Match ids as they are, or as file names without folder and suffix.")
+    ] = Match.exact,
+    normalize: Annotated[
+        Normalize,
+        _option("basic ignores case and punctuation; whisper-en is OpenAI's normaliser."),
+    ] = Normalize.basic,
+    metric: Annotated[
+        list[str] | None,
+        _option("Report these metrics instead of all, the first in full. Repeatable."),
+    ] = None,
+    bins: Bins = None,
+    where: Where = None,
+    na: Na = None,
+    compare_to: CompareTo = "rest",
+    min_n: MinN = 0,
+    confidence: Confidence = 0.95,
+    interval: Intervals = Interval.auto,
+    correction: Corrections = Correction.holm,
+    resamples: Resamples = 2000,
+    seed: Seed = 0,
+    output: Output = None,
+    format: Formats = Format.table,
+    quiet: Quiet = False,
+) -> None:
+    """Word error rates by group, with intervals, differences and the gap.
+
+    Example: fairaudit wer calls.csv --by accent --cluster speaker
+    """
+    from fairaudit.audits.wer import wer
+    from fairaudit.metrics import SPEECH
+    from fairaudit.report.progress import progress
+    from fairaudit.table import MISSING_VALUES
+
+    messages = Console(stderr=True, soft_wrap=True, highlight=False)
+    with progress(messages, quiet) as report:
+        audit = wer(
+            file or None,
+            by=by or (),
+            cluster=cluster,
+            ref=ref,
+            hyp=hyp,
+            speakers=speakers,
+            ref_column=ref_column,
+            hyp_column=hyp_column,
+            id_column=id_column,
+            speaker_column=speaker_column,
+            missing=missing.value,
+            match_id=match_id.value,
+            normalize=normalize.value,
+            metrics=metric or SPEECH,
+            bins=bins or (),
+            where=where,
+            na=MISSING_VALUES if na is None else tuple(na),
+            progress=report,
+            compare_to=compare_to,
+            min_n=min_n,
+            confidence=confidence,
+            interval=interval.value,
+            correction=correction.value,
+            resamples=resamples,
+            seed=seed,
+        )
+    if not quiet:
+        roles = ("ref", "hyp", "id", "cluster")
+        columns = ", ".join(f"{role}={audit.settings[role]}" for role in roles)
+        messages.print(f"columns: {columns}", markup=False)
+    _deliver(audit, format, output, further=metric is not None)
+
+
+def _deliver(audit: Any, format: Format, output: Path | None, further: bool) -> None:
+    """Write the audit file and print the result."""
+    from fairaudit.report import machine, terminal
+
+    if output is not None:
+        audit.save(output)
+    if format is Format.json:
+        sys.stdout.write(audit.to_json())
+    elif format is Format.csv:
+        sys.stdout.write(machine.to_csv(audit))
+    elif format is Format.markdown:
+        sys.stdout.write(machine.to_markdown(audit, further))
+    else:
+        terminal.show(audit, Console(highlight=False), further)

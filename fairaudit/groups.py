@@ -1,0 +1,293 @@
+"""Who a record is about: attributes, crossings, bins, and the codes of their values."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairaudit.exceptions import FairauditError
+from fairaudit.stats.sums import ALL, MISSING, Accumulator, Sums
+
+Array = NDArray[Any]
+Labels = Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A column, or a crossing of several, whose values are the groups.
+
+    Attributes
+    ----------
+    name : str
+        As given by the user: ``accent`` or ``accent:gender``.
+    columns : tuple of str
+        The columns crossed.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Attribute:
+        r"""Read a ``--by`` text; ``\:`` is a colon in a column's name.
+
+        Raises
+        ------
+        FairauditError
+            If a part is empty or stands twice.
+
+        Examples
+        --------
+        >>> Attribute.parse("accent:gender").columns
+        ('accent', 'gender')
+        """
+        columns = tuple(split_label(text))
+        if not all(columns) or len(set(columns)) < len(columns):
+            raise FairauditError(
+                f"--by {text}: expected a column, or different columns joined by colons "
+                "(accent:gender)."
+            )
+        return cls(text, columns)
+
+    def values(self, group: str) -> dict[str, str]:
+        """Value of each column in a group, as the audit file shows them.
+
+        >>> Attribute.parse("accent:gender").values("us:female")
+        {'accent': 'us', 'gender': 'female'}
+        """
+        if group == MISSING:
+            return dict.fromkeys(self.columns, MISSING)
+        parts = split_label(group) if len(self.columns) > 1 else [group]
+        return dict(zip(self.columns, parts, strict=True))
+
+
+def split_label(label: str) -> list[str]:
+    r"""Split at colons that no backslash precedes.
+
+    >>> split_label(r"us:18\:30")
+    ['us', '18:30']
+    """
+    return [part.replace(r"\:", ":") for part in re.split(r"(?<!\\):", label)]
+
+
+def join_labels(values: Sequence[str | None]) -> str:
+    r"""Name of a group: values joined by colons, ``(missing)`` where one is missing.
+
+    A value that equals a reserved name is quoted.
+
+    >>> join_labels(["us", "18:30"])
+    'us:18\\:30'
+    >>> join_labels(["us", None]), join_labels(["(all)"])
+    ('(missing)', '"(all)"')
+    """
+    if any(value is None for value in values):
+        return MISSING
+    names = [f'"{value}"' if value in (ALL, MISSING) else str(value) for value in values]
+    return names[0] if len(names) == 1 else ":".join(name.replace(":", r"\:") for name in names)
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Cuts a numeric column into intervals, closed on the left.
+
+    Attributes
+    ----------
+    column : str
+        The column.
+    edges : tuple of float
+        Increasing inner edges.
+    """
+
+    column: str
+    edges: tuple[float, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Bins:
+        """Read ``age=18,30,45,60``.
+
+        Raises
+        ------
+        FairauditError
+            If it is no column and increasing numbers.
+        """
+        column, _, numbers = text.rpartition("=")
+        try:
+            edges = tuple(float(number) for number in numbers.split(","))
+        except ValueError:
+            edges = ()
+        increasing = all(a < b for a, b in pairwise(edges))
+        if not column or not edges or not increasing or not all(map(math.isfinite, edges)):
+            raise FairauditError(
+                f"--bins {text}: expected a column and increasing numbers: age=18,30,45,60"
+            )
+        return cls(column, edges)
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the bins, in order.
+
+        >>> Bins.parse("age=18,30").labels
+        ['(-inf, 18)', '[18, 30)', '[30, inf)']
+        """
+        edges = ["-inf", *(f"{edge:g}" for edge in self.edges), "inf"]
+        spans = [f"{low}, {high})" for low, high in pairwise(edges)]
+        return [f"{'(' if i == 0 else '['}{span}" for i, span in enumerate(spans)]
+
+    def cut(self, values: Iterable[str | None]) -> list[str | None]:
+        """Bin of each value; None stays missing.
+
+        Raises
+        ------
+        FairauditError
+            If a value is no number.
+
+        Examples
+        --------
+        >>> Bins.parse("age=18,30").cut(["18", "7.5", None])
+        ['[18, 30)', '(-inf, 18)', None]
+        """
+        labels = self.labels
+        return [
+            None
+            if value is None
+            else labels[np.searchsorted(self.edges, self._number(value), "right")]
+            for value in values
+        ]
+
+    def _number(self, value: str) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if math.isnan(number):
+            raise FairauditError(
+                f"{self.column} is '{value}'; expected a number, as --bins cuts it. "
+                f"Use --na {value} to treat it as missing."
+            )
+        return number
+
+
+class Vocabulary:
+    """Numbers the values of a column in order of arrival."""
+
+    def __init__(self) -> None:
+        self._codes: dict[Any, int] = {}
+
+    def encode(self, values: Iterable[Any]) -> Array:
+        """Code of each value, shape (n,)."""
+        codes = self._codes
+        return np.array([codes.setdefault(value, len(codes)) for value in values], dtype=np.int64)
+
+    @property
+    def values(self) -> list[Any]:
+        """The values, by code."""
+        return list(self._codes)
+
+
+#: More groups than anybody can mean; an id column was given to --by.
+MOST_GROUPS = 1000
+
+
+class Grouping:
+    """Adds up counts per group of several attributes, and over all records.
+
+    Parameters
+    ----------
+    attributes : sequence of Attribute
+        What to group by.
+    cluster : str or None
+        Column of the clusters.
+    bins : sequence of Bins
+        Numeric columns to cut.
+    columns : sequence of str
+        Names of the K counts.
+    """
+
+    def __init__(
+        self,
+        attributes: Sequence[Attribute],
+        cluster: str | None,
+        bins: Sequence[Bins],
+        columns: Sequence[str],
+    ) -> None:
+        self.attributes = attributes
+        self.cluster = cluster
+        self.columns = tuple(columns)
+        self.bins = {each.column: each for each in bins}
+        self._base: dict[str, Vocabulary] = {name: Vocabulary() for name in self.labels}
+        self._crossed = [Vocabulary() for _ in attributes]
+        clustered = cluster is not None
+        self._sums = [Accumulator(columns, clustered) for _ in attributes]
+        self._all = Accumulator(columns, clustered)
+
+    @property
+    def labels(self) -> list[str]:
+        """The columns of labels that are needed."""
+        names = [name for attribute in self.attributes for name in attribute.columns]
+        return list(dict.fromkeys([*names, *([self.cluster] if self.cluster else [])]))
+
+    def add(self, labels: Mapping[str, Labels], counts: Array) -> None:
+        """Add records.
+
+        Parameters
+        ----------
+        labels : mapping of column to list of str or None
+            Cells of the columns in `labels`, None where missing.
+        counts : array, shape (n, K)
+            Their counts.
+        """
+        codes = {name: self._encode(name, labels[name]) for name in self.labels}
+        cluster = codes[self.cluster] if self.cluster else None
+        self._all.add(np.zeros(len(counts), dtype=np.int64), cluster, counts)
+        for attribute, crossed, sums in zip(
+            self.attributes, self._crossed, self._sums, strict=True
+        ):
+            group = _cross([codes[name] for name in attribute.columns], crossed)
+            if len(crossed.values) > MOST_GROUPS:
+                raise FairauditError(
+                    f"--by {attribute.name}: more than {MOST_GROUPS} groups. "
+                    "Is it a column of ids? Use --bins for numbers, --cluster for speakers."
+                )
+            sums.add(group, cluster, counts)
+
+    def _encode(self, name: str, values: Labels) -> Array:
+        # A column may be binned as an attribute and be the cluster as it is.
+        if name in self.bins and name != self.cluster:
+            values = self.bins[name].cut(values)
+        return self._base[name].encode(values)
+
+    def result(self) -> tuple[Sums, list[Sums]]:
+        """Sums over all records, and for each attribute."""
+        clusters = None
+        if self.cluster is not None:
+            clusters = [join_labels([value]) for value in self._base[self.cluster].values]
+        each = [
+            sums.result(attribute.name, self._names(attribute, crossed), clusters)
+            for attribute, crossed, sums in zip(
+                self.attributes, self._crossed, self._sums, strict=True
+            )
+        ]
+        return self._all.result(None, [ALL], clusters), each
+
+    def _names(self, attribute: Attribute, crossed: Vocabulary) -> list[str]:
+        values = [self._base[name].values for name in attribute.columns]
+        return [
+            join_labels([of[code] for of, code in zip(values, codes, strict=True)])
+            for codes in crossed.values
+        ]
+
+
+def _cross(codes: Sequence[Array], crossed: Vocabulary) -> Array:
+    """Code of each combination of codes, shape (n,)."""
+    key = codes[0]
+    for code in codes[1:]:
+        key = key * (int(code.max(initial=0)) + 1) + code
+    _, first, index = np.unique(key, return_index=True, return_inverse=True)
+    return crossed.encode(zip(*(code[first].tolist() for code in codes), strict=True))[index]

@@ -1,0 +1,328 @@
+"""Finding files and telling DuckDB exactly how to read each of them.
+
+DuckDB parses, but guesses nothing: its sniffer may skip lines that it cannot make sense of, so
+format, delimiter, quoting, header and column names are decided here.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import gzip
+import hashlib
+import json
+import mmap
+import re
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from fairaudit.exceptions import FairauditError
+
+Format = Literal["csv", "jsonl", "json", "parquet"]
+
+_SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_DELIMITERS = ",\t;|"
+#: A field in quotes, closed before the next delimiter or line end; and one merely opened.
+_CLOSED = re.compile(rb'(?:^|\t)"(?:[^"]|"")*"(?=\t|\r?$)', re.MULTILINE)
+_OPENED = re.compile(rb'(?:^|\t)"', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    name : str
+        As in the file.
+    alias : str
+        Its name in SQL, unique without regard to case.
+    type : str
+        SQL type; ``JSON`` where each cell has its own, in a column ``{alias}:type``.
+    delimited : bool
+        Whether a NULL is a blank cell of delimited text.
+    duplicated : bool
+        Whether the name stands twice in the file.
+    """
+
+    name: str
+    alias: str
+    type: str = "VARCHAR"
+    delimited: bool = False
+    duplicated: bool = False
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of records.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is read.
+    name : str
+        What messages and the audit call it.
+    sha256 : str
+        Digest of its bytes.
+    format : {"csv", "jsonl", "json", "parquet"}
+        How it is read.
+    select : str
+        SQL query that gives its records.
+    columns : tuple of Column
+        In the order of the file.
+    """
+
+    path: Path
+    name: str
+    sha256: str
+    format: Format
+    select: str
+    columns: tuple[Column, ...]
+
+
+def identifier(name: str) -> str:
+    """Quote a name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote a text for SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def find(pattern: str) -> list[Path]:
+    """Files that a path or a pattern names, sorted.
+
+    Raises
+    ------
+    FairauditError
+        If there is none, or a directory.
+    """
+    # A file may be called "a[1].csv": what exists is no pattern.
+    paths = [Path(pattern)] if Path(pattern).exists() else map(Path, glob.glob(pattern))  # noqa: PTH207
+    found = sorted(paths)
+    if not found:
+        raise FairauditError(f"{pattern}: no such file. Check the path, or quote the pattern.")
+    for path in found:
+        if path.is_dir():
+            raise FairauditError(f"{path}: is a directory. Name files: '{path}/*.csv'")
+    return found
+
+
+def keep_stdin(folder: Path) -> Path:
+    """Copy standard input into a file, as it must be read more than once."""
+    path = folder / "stdin"
+    with path.open("wb") as file:
+        while block := sys.stdin.buffer.read(1 << 20):
+            file.write(block)
+    return path
+
+
+def describe(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> File:
+    """Look at a file and decide how to read it.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Reads the header.
+    path : Path
+        The file.
+    name : str
+        What to call it in messages.
+
+    Raises
+    ------
+    FairauditError
+        If it cannot be read as what it seems to be.
+    """
+    try:
+        format, compression = _format(path, name)
+        digest = _digest(path, name, check=format != "parquet" and compression == "none")
+        select, columns = _reader(connection, path, format, compression)
+    except OSError as error:
+        raise FairauditError(f"{name}: cannot be read: {error.strerror}.") from None
+    except duckdb.Error as error:
+        raise broken(error, name) from None
+    return File(path, name, digest, format, select, columns)
+
+
+def _reader(
+    connection: duckdb.DuckDBPyConnection, path: Path, format: Format, compression: str
+) -> tuple[str, tuple[Column, ...]]:
+    if format == "parquet":
+        return _described(connection, f"SELECT * FROM read_parquet({literal(str(path))})")
+    if format == "csv":
+        return _csv(connection, path, compression)
+    return _json(connection, path, format, compression)
+
+
+def _described(
+    connection: duckdb.DuckDBPyConnection, select: str
+) -> tuple[str, tuple[Column, ...]]:
+    """Ask DuckDB for the columns of a query."""
+    rows = connection.execute(f"DESCRIBE {select}").fetchall()
+    return select, tuple(Column(name, name, str(type)) for name, type, *_ in rows)
+
+
+def _json(
+    connection: duckdb.DuckDBPyConnection, path: Path, format: Format, compression: str
+) -> tuple[str, tuple[Column, ...]]:
+    """Build the query for JSON: each cell as text, its JSON type beside it."""
+    layout = "newline_delimited" if format == "jsonl" else "auto"
+    read = (
+        f"read_json({literal(str(path))}, format='{layout}', compression='{compression}', "
+        "maximum_depth=1, sample_size=-1)"
+    )
+    _, columns = _described(connection, f"SELECT * FROM {read}")
+    cells = ", ".join(
+        f"{name}->>'$' AS {name}, json_type({name}) AS {identifier(column.alias + ':type')}"
+        for column in columns
+        for name in [identifier(column.alias)]
+    )
+    return f"SELECT {cells} FROM {read}", columns
+
+
+def _format(path: Path, name: str) -> tuple[Format, str]:
+    """Tell format and compression by the suffix, else by the first bytes."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    if not start:
+        raise FairauditError(f"{name}: the file is empty.")
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes]
+    compression = _COMPRESSIONS.get(suffixes[-1] if suffixes else "", "none")
+    if start.startswith(b"\x1f\x8b"):
+        compression = "gzip"
+        start = zlib.decompressobj(31).decompress(start)
+    stem = suffixes[:-1] if suffixes and suffixes[-1] in _COMPRESSIONS else suffixes
+    if stem and stem[-1] in _SUFFIXES:
+        return _SUFFIXES[stem[-1]], compression
+    if start.startswith(b"PAR1"):
+        return "parquet", compression
+    head = start.lstrip()[:1]
+    return ("jsonl" if head == b"{" else "json" if head == b"[" else "csv"), compression
+
+
+def _digest(path: Path, name: str, check: bool) -> str:
+    """Digest the bytes; where `check`, refuse those that no text file has."""
+    digest = hashlib.sha256()
+    line = 1
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+            if check and b"\0" in block:
+                _refuse_nul(block, line, name)
+            line += block.count(b"\n") if check else 0
+    return digest.hexdigest()
+
+
+def _refuse_nul(block: bytes, line: int, name: str) -> None:
+    where = line + block.count(b"\n", 0, block.index(b"\0"))
+    raise FairauditError(
+        f"{name}, line {where}: a NUL byte; expected UTF-8 text. "
+        "If the file is UTF-16, convert it: iconv -f UTF-16 -t UTF-8"
+    )
+
+
+def _csv(
+    connection: duckdb.DuckDBPyConnection, path: Path, compression: str
+) -> tuple[str, tuple[Column, ...]]:
+    """Build the query for delimited text from its header line."""
+    where = f"{literal(str(path))}, auto_detect=false, compression='{compression}'"
+    first = connection.execute(
+        f"FROM read_csv({where}, columns={{'line': 'VARCHAR'}}, delim='\x01', quote='', "
+        "escape='', header=false) LIMIT 1"
+    ).fetchone()
+    header = (first[0] if first else "").lstrip("\ufeff")
+    delimiter = max(_DELIMITERS, key=header.count)
+    quote = "" if delimiter == "\t" and not _is_quoted(path, compression) else '"'
+    columns = _named(next(csv.reader([header], delimiter=delimiter)))
+    types = ", ".join(f"{literal(column.alias)}: 'VARCHAR'" for column in columns)
+    return (
+        f"SELECT * FROM read_csv({where}, columns={{{types}}}, delim='{delimiter}', "
+        f"quote='{quote}', escape='{quote}', header=true, strict_mode=true)",
+        columns,
+    )
+
+
+def _named(header: Sequence[str]) -> tuple[Column, ...]:
+    """Columns of a header; SQL names are made unique without regard to case."""
+    names = [name or f"column{i + 1}" for i, name in enumerate(header)]
+    times = Counter(names)
+    columns: list[Column] = []
+    taken: set[str] = set()
+    for i, name in enumerate(names):
+        alias = name if name.lower() not in taken else f"{name}:{i + 1}"
+        taken.add(alias.lower())
+        columns.append(Column(name, alias, delimited=True, duplicated=times[name] > 1))
+    return tuple(columns)
+
+
+def _is_quoted(path: Path, compression: str) -> bool:
+    """Whether a quote at the start of a field of a TSV file is always a quoted field's.
+
+    Some TSV files are written with quoted fields, others with quotes as they come in the text.
+    """
+    if compression != "none":
+        return True
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        if text.find(b'"') < 0:
+            return True
+        return sum(1 for _ in _OPENED.finditer(text)) == sum(1 for _ in _CLOSED.finditer(text))
+
+
+def broken(error: Exception, name: str) -> FairauditError:
+    """Say in one line, with the line number, why DuckDB could not read `name`."""
+    text = str(error)
+    at = re.search(r"Error on Line: (\d+)\nOriginal Line: ?(.*)", text)
+    if at:
+        return FairauditError(f"{name}, line {at[1]}: {_csv_fault(text)}: {_excerpt(at[2])}")
+    if "magic bytes" in text or "Parquet" in text or "Thrift" in text:
+        return FairauditError(
+            f"{name}: not a complete Parquet file (cut off or damaged). Write or copy it again."
+        )
+    return FairauditError(f"{name}: cannot be read: {text.splitlines()[0]}")
+
+
+def _csv_fault(text: str) -> str:
+    counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
+    if counts:
+        return f"expected {counts[1]} columns, found {counts[2]}"
+    if "unicode" in text:
+        return "not UTF-8. Convert the file: iconv -f LATIN1 -t UTF-8. Found"
+    if "unterminated quote" in text:
+        return "a quote is opened and not closed"
+    return text.split("\n")[2]
+
+
+def _excerpt(line: str, width: int = 60) -> str:
+    return line if len(line) <= width else f"{line[:width]}…"
+
+
+def find_broken_json(file: File) -> FairauditError | None:
+    """Look for the line that is no JSON object; DuckDB counts lines in its own way."""
+    with file.path.open("rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+    with gzip.open(file.path) if packed else file.path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                if line.strip() and not isinstance(json.loads(line), dict):
+                    return FairauditError(f"{file.name}, line {number}: expected a JSON object.")
+            except ValueError as error:
+                return FairauditError(f"{file.name}, line {number}: broken JSON: {error}.")
+    return None

@@ -1,0 +1,171 @@
+"""A metric's value in each group, with its interval at any level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairaudit.metrics import Metric
+from fairaudit.stats import intervals
+from fairaudit.stats.distributions import normal_quantile
+from fairaudit.stats.intervals import Interval
+from fairaudit.stats.sums import Spread
+
+Array = NDArray[Any]
+
+#: How intervals are made; ``auto`` is Student's t by linearisation, Wilson for shares of
+#: independent records.
+Method = Literal["auto", "t", "bootstrap", "percentile"]
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """One metric over G sets of units.
+
+    Attributes
+    ----------
+    metric : Metric
+        What is estimated.
+    clustered : bool
+        Whether the units are clusters; otherwise they are records.
+    value, n : array, shape (G,)
+        Estimates (nan where undefined) and their denominators.
+    units, records : array, shape (G,)
+        Numbers of units and of records.
+    variance : array, shape (G,)
+        Linearised variances; nan for a single unit.
+    gradients : array, shape (G, K)
+        The metric's gradients at the totals.
+    design_effect : array, shape (G,)
+        Variance relative to that of n independent trials, at least 1.
+    replicates : array, shape (B, G), or None
+        The metric in resampled data; then intervals are percentiles.
+    """
+
+    metric: Metric
+    clustered: bool
+    value: Array
+    n: Array
+    units: Array
+    records: Array
+    variance: Array
+    gradients: Array
+    design_effect: Array
+    replicates: Array | None = None
+
+    @property
+    def df(self) -> Array:
+        """Degrees of freedom, units less one; shape (G,)."""
+        return self.units - 1.0
+
+    @property
+    def binomial(self) -> bool:
+        """Whether the values are shares of independent records."""
+        return self.metric.range == "proportion" and not self.clustered
+
+    @property
+    def uniform(self) -> Array:
+        """Where the units do not vary at all, shape (G,), bool."""
+        return self.variance == 0
+
+    def take(self, index: Array) -> Estimates:
+        """Pick the sets at `index` (M,), in that order; repeats are allowed."""
+        names = ("value", "n", "units", "records", "variance", "gradients", "design_effect")
+        picked = {name: getattr(self, name)[index] for name in names}
+        replicates = None if self.replicates is None else self.replicates[:, index]
+        return replace(self, replicates=replicates, **picked)
+
+    def interval(self, confidence: float) -> Interval:
+        """Confidence intervals, shape (G,) each.
+
+        Percentiles where there are replicates; else Wilson for shares of independent records;
+        else Student's t by linearisation. Where units do not vary, an effective n stands in. A
+        single cluster has no interval.
+        """
+        if self.replicates is not None:
+            low, high = quantiles(self.replicates, confidence)
+        elif self.binomial:
+            z = normal_quantile((1 + confidence) / 2)
+            return intervals.wilson(self.value * self.n, self.n, z)
+        else:
+            low, high = intervals.linearised(
+                self.value, self.variance, self.df, self.metric.range, confidence
+            )
+        return self._guarded(low, high, confidence)
+
+    def _guarded(self, low: Array, high: Array, confidence: float) -> Interval:
+        """Replace intervals where units do not vary, drop them where there is one unit."""
+        stand_in = intervals.from_effective_n(
+            self.value, self.n, self.design_effect, self.metric.range, self.df, confidence
+        )
+        none = ~(self.df >= 1) | ~np.isfinite(self.value)
+        low = np.where(none, np.nan, np.where(self.uniform, stand_in[0], low))
+        return low, np.where(none, np.nan, np.where(self.uniform, stand_in[1], high))
+
+
+def quantiles(replicates: Array, confidence: float) -> Interval:
+    """Percentile limits over the first axis of (B, M); nan where all are undefined."""
+    tail = (1 - confidence) / 2
+    defined = np.isfinite(replicates).any(axis=0)
+    limits = np.full((2, replicates.shape[1]), np.nan)
+    limits[:, defined] = np.nanquantile(replicates[:, defined], [tail, 1 - tail], axis=0)
+    return limits[0], limits[1]
+
+
+def estimate(
+    metric: Metric,
+    columns: tuple[str, ...],
+    spread: Spread,
+    *,
+    clustered: bool,
+    resampled: Array | None = None,
+) -> Estimates:
+    """Estimate a metric in each of G sets of units.
+
+    Parameters
+    ----------
+    metric : Metric
+        Must find its counts in `columns`.
+    columns : tuple of str
+        Names of the K counts.
+    spread : Spread
+        Totals (G, K), second moments and numbers of units.
+    clustered : bool
+        Whether the units are clusters.
+    resampled : array, shape (B, G, K), optional
+        Resampled totals; then intervals are percentiles.
+    """
+    value, n = metric.value(columns, spread.totals), metric.n(columns, spread.totals)
+    gradients = metric.gradient(columns, spread.totals)
+    variance = spread.variance(gradients)
+    # Influences that add up to rounding errors are no variance.
+    variance = np.where(variance < (1e-12 * value) ** 2, 0.0, variance)
+    return Estimates(
+        metric,
+        clustered,
+        value,
+        n,
+        spread.units,
+        spread.totals[:, columns.index("records")],
+        variance,
+        gradients,
+        _design_effect(metric, value, n, spread.units, variance),
+        None if resampled is None else metric.value(columns, resampled),
+    )
+
+
+def _design_effect(metric: Metric, value: Array, n: Array, units: Array, variance: Array) -> Array:
+    """Variance relative to that of n independent trials, at least 1.
+
+    A group without variance borrows from the others; where no group has any, a unit counts as
+    one trial.
+    """
+    trial = value if metric.range == "rate" else value * (1 - value)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        independent = trial / n
+        seen = (variance > 0) & (independent > 0)
+        borrowed = variance[seen].sum() / independent[seen].sum() if seen.any() else n / units
+        return np.maximum(np.where(seen, variance / independent, borrowed), 1.0)

@@ -1,0 +1,613 @@
+"""Tables of records: columns found, joined and filtered, and read in batches.
+
+Each cell arrives as text, and a batch of records is a few lists of strings. Only the columns
+that are asked for are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import compress
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from fairaudit import sources
+from fairaudit.exceptions import FairauditError, nearest
+from fairaudit.sources import Column, File, identifier, literal
+from fairaudit.where import check
+
+Array = NDArray[Any]
+Missing = Literal["error", "delete", "skip"]
+Match = Literal["exact", "stem"]
+
+#: What stands for a missing attribute or number, beside blank cells.
+MISSING_VALUES = ("", "NA", "N/A", "NaN", "null", "None")
+#: Records that are read at once: enough to be fast, few enough to need little memory.
+BATCH = 16_384
+
+#: A cell that holds nothing travels as NUL, which no text may contain.
+_NOTHING = "\0"
+_IN_JSON_TEXT = "('VARCHAR', 'NULL')"
+
+#: The column names that the field uses for each role.
+USUAL_NAMES = {
+    "reference": (
+        "reference ref ref_text reference_text text sentence transcript transcription "
+        "ground_truth target"
+    ).split(),
+    "hypothesis": (
+        "hypothesis hyp hyp_text hypothesis_text pred_text prediction predicted_text predicted pred"
+    ).split(),
+    "id": "id utt_id utterance_id uttid utt segment_id audio_id audio_filepath path file".split(),
+    "speaker": "speaker speaker_id spk spk_id client_id speakerid".split(),
+}
+
+
+class Workspace:
+    """Holds the connection that all tables of one audit share, and its temporary files.
+
+    After `lock`, which the first scan does, SQL can reach the audited files and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="fairaudit-")
+        self.connection = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "enable_external_file_cache": "false",
+                "memory_limit": "1GB",
+                "temp_directory": self.folder.name,
+            }
+        )
+        self._paths: list[Path] = []
+        self._locked = False
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.connection.close()
+        self.folder.cleanup()
+
+    def open(self, source: Any) -> Table:
+        """Open a path, a pattern, several of them, ``-`` for standard input, or a data frame.
+
+        Raises
+        ------
+        FairauditError
+            If there is nothing to read, or not in a format that can be read.
+        """
+        if isinstance(source, str | Path):
+            return self._open_files([str(source)])
+        if isinstance(source, Sequence):
+            return self._open_files([str(item) for item in source])
+        return self._open_frame(source)
+
+    def _open_files(self, patterns: Iterable[str]) -> Table:
+        files = [self._describe(path, name) for path, name in self._find(patterns)]
+        _same_columns(files)
+        self._paths += [file.path for file in files]
+        select = " UNION ALL BY NAME ".join(file.select for file in files)
+        return Table(self, select, files[0].columns, tuple(files), _join_names(files))
+
+    def _find(self, patterns: Iterable[str]) -> Iterator[tuple[Path, str]]:
+        for pattern in patterns:
+            if pattern == "-":
+                yield sources.keep_stdin(Path(self.folder.name)), "(stdin)"
+            else:
+                yield from ((path, str(path)) for path in sources.find(pattern))
+
+    def _describe(self, path: Path, name: str) -> File:
+        return sources.describe(self.connection, path, name)
+
+    def _open_frame(self, frame: Any) -> Table:
+        name = f"frame{len(self._paths)}"
+        try:
+            self.connection.register(name, frame)
+            rows = self.connection.execute(f"DESCRIBE {name}").fetchall()
+            digest = self.connection.execute(
+                f"SELECT sum(md5_number_lower(f::VARCHAR)::HUGEINT)::VARCHAR FROM {name} AS f"
+            ).fetchone()
+        except (duckdb.Error, TypeError) as error:
+            raise FairauditError(
+                f"a {type(frame).__name__} cannot be read as a table: {error}. "
+                "Give a path or a pandas, polars or Arrow table (the last two need pyarrow)."
+            ) from None
+        columns = tuple(Column(column, column, str(type)) for column, type, *_ in rows)
+        sha256 = hashlib.sha256(str(digest).encode()).hexdigest()
+        file = File(Path(), "(frame)", sha256, "parquet", "", columns)
+        return Table(self, f"SELECT * FROM {name}", columns, (file,), "(frame)")
+
+    def lock(self) -> None:
+        """Cut SQL off from everything but the files that were opened."""
+        if not self._locked:
+            paths = ", ".join(literal(str(path)) for path in self._paths)
+            self.connection.execute(f"SET allowed_paths=[{paths}]")
+            self.connection.execute("SET enable_external_access=false")
+            self._locked = True
+
+
+def _same_columns(files: Sequence[File]) -> None:
+    """Require that all files of a table have the same columns, in whatever order."""
+    expected = {column.name for column in files[0].columns}
+    for file in files[1:]:
+        found = {column.name for column in file.columns}
+        if found != expected:
+            odd = ", ".join(sorted(found ^ expected))
+            raise FairauditError(
+                f"{file.name}: its columns differ from those of {files[0].name}: {odd}. "
+                "Files that are read together need the same columns."
+            )
+
+
+def _join_names(files: Sequence[File]) -> str:
+    return files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some records.
+
+    Attributes
+    ----------
+    texts, labels : mapping of column to list of str or None
+        Cells, None where missing.
+    ids : array of uint64, shape (n,), or None
+        64-bit digests of the record ids.
+    keep : array of bool, shape (n,)
+        Which records the filter keeps.
+    """
+
+    texts: Mapping[str, list[str | None]]
+    labels: Mapping[str, list[str | None]]
+    ids: Array | None
+    keep: Array
+
+    def select(self, keep: Array) -> Batch:
+        """Only the records where `keep` (shape (n,), bool) holds."""
+        return Batch(
+            {name: list(compress(cells, keep)) for name, cells in self.texts.items()},
+            {name: list(compress(cells, keep)) for name, cells in self.labels.items()},
+            None if self.ids is None else self.ids[keep],
+            self.keep[keep],
+        )
+
+
+@dataclass(frozen=True)
+class Table:
+    """Records in columns.
+
+    Attributes
+    ----------
+    workspace : Workspace
+        Its connection.
+    select : str
+        SQL query that gives the records.
+    columns : tuple of Column
+        What there is.
+    files : tuple of File
+        Where the records come from.
+    name : str
+        What messages call the table.
+    dropped : mapping of str to int
+        Records that a join dropped, by reason.
+    """
+
+    workspace: Workspace
+    select: str
+    columns: tuple[Column, ...]
+    files: tuple[File, ...]
+    name: str
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return list(dict.fromkeys(column.name for column in self.columns))
+
+    def column(self, name: str) -> Column:
+        """Find a column by its exact name.
+
+        Raises
+        ------
+        FairauditError
+            If there is none (the nearest name is suggested), or two.
+        """
+        for column in self.columns:
+            if column.name == name:
+                if column.duplicated:
+                    raise FairauditError(
+                        f"{self.name}: column '{name}' stands twice in the header. "
+                        "Rename one of the two."
+                    )
+                return column
+        raise FairauditError(f"{self.name}: no column '{name}'. {nearest(name, self.names)}")
+
+    def guess(self, role: str, flag: str) -> str | None:
+        """Find the column for a role by the field's usual names; None where there is none.
+
+        Parameters
+        ----------
+        role : str
+            A key of `USUAL_NAMES`.
+        flag : str
+            The option that names the column, for the message.
+
+        Raises
+        ------
+        FairauditError
+            If several columns could be meant.
+        """
+        usual = USUAL_NAMES[role]
+        candidates = [name for name in self.names if name.lower() in usual]
+        if len(candidates) > 1:
+            raise FairauditError(
+                f"{self.name}: several columns could be the {role}: {', '.join(candidates)}. "
+                f"Say which: {flag} {candidates[0]}"
+            )
+        return candidates[0] if candidates else None
+
+    def text(self, name: str) -> Column:
+        """Find a column of text.
+
+        Raises
+        ------
+        FairauditError
+            If there is none, or it holds something else than text.
+        """
+        column = self.column(name)
+        if column.type not in ("VARCHAR", "JSON") and not column.type.startswith("ENUM"):
+            raise FairauditError(
+                f"{self.name}: column '{name}' holds {column.type}; expected text."
+            )
+        return column
+
+    def scan(
+        self,
+        texts: Sequence[str] = (),
+        labels: Sequence[str] = (),
+        *,
+        identity: str | None = None,
+        where: str | None = None,
+        missing_values: Sequence[str] = MISSING_VALUES,
+    ) -> Iterator[Batch]:
+        """Read records in batches of at most `BATCH`.
+
+        Parameters
+        ----------
+        texts, labels : sequence of str
+            Columns to read. In texts a blank cell of a CSV file is an empty text; labels are
+            None where the cell is blank or one of `missing_values`.
+        identity : str, optional
+            Column of the record ids.
+        where : str, optional
+            SQL expression over the columns; records for which it does not hold are not kept.
+        missing_values : sequence of str
+            What stands for a missing label.
+
+        Raises
+        ------
+        FairauditError
+            If a file is broken, or a cell is no text where text is expected.
+        """
+        cells = [_text_cell(self.text(name)) for name in texts]
+        cells += [_label_cell(self.column(name), missing_values) for name in labels]
+        cells = [f"replace({cell}, chr(10), ' ') || chr(10)" for cell in cells]
+        strings = len(cells)
+        if identity is not None:
+            cells.append(f"md5_number_lower(coalesce({_key(self.column(identity), 'exact')}, ''))")
+        for array, start, stop in self._stream(self._query(cells, where, missing_values)):
+            columns = [_strings(array.child(i), start, stop) for i in range(strings)]
+            for name, column in zip(texts, columns, strict=False):
+                self._refuse_nul(name, column)
+            yield Batch(
+                {name: _cells(column) for name, column in zip(texts, columns, strict=False)},
+                {name: _cells(columns[len(texts) + i]) for i, name in enumerate(labels)},
+                _numbers(array.child(strings), np.uint64, start, stop) if identity else None,
+                _numbers(array.child(len(cells)), np.uint8, start, stop).astype(bool),
+            )
+
+    def _query(self, cells: Sequence[str], where: str | None, missing: Sequence[str]) -> str:
+        """SQL that gives cells as c0, c1, ... and then whether the record is kept."""
+        outputs = [f"{cell} AS c{i}" for i, cell in enumerate(cells)]
+        if where is None:
+            return f"SELECT {', '.join([*outputs, '1::UTINYINT'])} FROM ({self.select})"
+        used = check(self.workspace.connection, where, (c.alias for c in self.columns))
+        outputs += [
+            f"{_value(column, missing)} AS {_name(column)}"
+            for column in self.columns
+            if column.alias in used
+        ]
+        kept = [f"c{i}" for i in range(len(cells))] + [f"((\n{where}\n) IS TRUE)::UTINYINT"]
+        inner = f"SELECT {', '.join(outputs)} FROM ({self.select})"
+        return f"SELECT {', '.join(kept)} FROM ({inner})"
+
+    def _stream(self, query: str) -> Iterator[tuple[Any, int, int]]:
+        """Run a query: Arrow batches, and ranges of at most `BATCH` rows in them."""
+        import nanoarrow
+
+        self.workspace.lock()
+        try:
+            for array in nanoarrow.ArrayStream(self.workspace.connection.sql(query)):
+                for start in range(0, len(array), BATCH):
+                    yield array, start, min(start + BATCH, len(array))
+        except (duckdb.Error, nanoarrow.c_lib.NanoarrowException) as error:
+            raise self._broken(error) from None
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Run a query over ``records``, this table, and fetch all rows."""
+        self.workspace.lock()
+        try:
+            return self.workspace.connection.execute(
+                f"WITH records AS ({self.select}) {query}"
+            ).fetchall()
+        except duckdb.Error as error:
+            raise self._broken(error) from None
+
+    def _broken(self, error: Exception) -> FairauditError:
+        """Say which file and line a query failed on."""
+        text = str(error)
+        for file in self.files:
+            if file.format in ("jsonl", "json") and "JSON" in text:
+                return sources.find_broken_json(file) or sources.broken(error, file.name)
+            if str(file.path) in text:
+                return sources.broken(error, file.name)
+        return sources.broken(error, self.name)
+
+    def refuse_duplicate(self, name: str, digest: int) -> None:
+        """Name the id, known by its digest, that stands twice in a column."""
+        key = _key(self.column(name), "exact")
+        found = self.rows(
+            f"SELECT {key} FROM records WHERE md5_number_lower(coalesce({key}, '')) = {digest}"
+        )
+        times = f"'{found[0][0]}' stands {len(found)} times"
+        if found[0][0] in (None, ""):
+            times = f"{len(found)} are empty"
+        raise FairauditError(
+            f"{self.name}: ids in column '{name}' must be unique; {times}. "
+            "Audit one run at a time (--where), or name another column: --id-column"
+        )
+
+    def _refuse_nul(self, name: str, column: str) -> None:
+        """Refuse cells that are no text, which `_text_cell` marked, or that hold a NUL."""
+        if _NOTHING not in column or not any(
+            _NOTHING in cell and cell != _NOTHING for cell in column.split("\n")
+        ):
+            return
+        cell = _text_cell(self.column(name))
+        number, text = self.rows(
+            f"SELECT * FROM (SELECT row_number() OVER (), {_name(self.column(name))}, "
+            f"{cell} AS cell FROM records) WHERE contains(cell, chr(0)) AND cell <> chr(0) LIMIT 1"
+        )[0][:2]
+        found = "holds a NUL byte" if _NOTHING in text else f"is {text}"
+        raise FairauditError(f"{self.name}, row {number}: {name} {found}; expected text.")
+
+
+def _name(column: Column) -> str:
+    return identifier(column.alias)
+
+
+def _text_cell(column: Column) -> str:
+    """SQL for a cell of text: NUL where missing, NUL and more where it is no text."""
+    name = _name(column)
+    if column.type == "JSON":
+        kind = identifier(f"{column.alias}:type")
+        return (
+            f"CASE WHEN {name} IS NULL THEN chr(0) WHEN {kind} = 'VARCHAR' THEN {name} "
+            "ELSE chr(0) || '?' END"
+        )
+    return f"coalesce({name}::VARCHAR, {chr(39) * 2 if column.delimited else 'chr(0)'})"
+
+
+def _label_cell(column: Column, missing: Sequence[str]) -> str:
+    """SQL for the cell of an attribute: NUL where missing."""
+    return f"coalesce({_value(column, missing)}::VARCHAR, chr(0))"
+
+
+def _value(column: Column, missing: Sequence[str]) -> str:
+    """SQL for a cell, NULL where it is one of the missing values."""
+    listed = ", ".join(literal(value) for value in missing)
+    name = _name(column)
+    if not listed or column.type not in ("VARCHAR", "JSON"):
+        return name
+    return f"CASE WHEN {name} NOT IN ({listed}) THEN {name} END"
+
+
+def _strings(column: Any, start: int, stop: int) -> str:
+    """Rows of an Arrow string column, each ended by a line feed (put there by the query)."""
+    _, offsets, data = column.buffers
+    ends = np.frombuffer(offsets, dtype=np.int32)
+    first = column.offset + start
+    return str(memoryview(data)[ends[first] : ends[column.offset + stop]], "utf-8")
+
+
+def _cells(column: str) -> list[str | None]:
+    """Cells of a column from `_strings`."""
+    cells: list[str | None] = list(column.split("\n"))
+    cells.pop()
+    if _NOTHING in column:
+        return [None if cell == _NOTHING else cell for cell in cells]
+    return cells
+
+
+def _numbers(column: Any, dtype: Any, start: int, stop: int) -> Array:
+    """Rows of an Arrow column of numbers without nulls."""
+    values = np.frombuffer(column.buffers[1], dtype=dtype)
+    return values[column.offset + start : column.offset + stop]
+
+
+def join(
+    left: Table,
+    right: Table,
+    on: tuple[str, str],
+    kept: str,
+    missing: Missing,
+    match: Match,
+) -> tuple[Table, str]:
+    """Join two tables of one workspace on their record ids.
+
+    Parameters
+    ----------
+    left, right : Table
+        References and hypotheses. Where both have a column, the left one's stands.
+    on : (str, str)
+        The columns of the ids.
+    kept : str
+        A column of `right` that is wanted even where `left` has one of its name.
+    missing : {"error", "delete", "skip"}
+        What becomes of an id in one table and not in the other: an error; or a missing
+        right side is kept as missing, or skipped, and a missing left side is dropped.
+    match : {"exact", "stem"}
+        Whether ids must be equal, or only their file names without folder and suffix.
+
+    Returns
+    -------
+    Table, str
+        The joined table, and what `kept` is called in it.
+
+    Raises
+    ------
+    FairauditError
+        If ids stand twice in a table, or do not match under ``missing="error"``.
+    """
+    keys = [_key(table.column(name), match) for table, name in zip((left, right), on, strict=True)]
+    for table, name, key in zip((left, right), on, keys, strict=True):
+        _refuse_duplicates(table, name, key)
+    dropped = _unmatched(left, right, on, keys, missing)
+    extra = _new_columns(left, right, on[1], kept)
+    cells = "".join(f", {_joined_cell(column, new.alias)}" for column, new in extra)
+    select = (
+        f"SELECT l.* EXCLUDE (join_key){cells} "
+        f"FROM (SELECT *, {keys[0]} AS join_key FROM ({left.select})) AS l "
+        f"{'LEFT' if missing == 'delete' else 'INNER'} JOIN "
+        f"(SELECT *, {keys[1]} AS join_key FROM ({right.select})) AS r USING (join_key)"
+    )
+    joined = replace(
+        left,
+        select=select,
+        columns=(*left.columns, *(new for _, new in extra)),
+        files=left.files + right.files,
+        name=f"{left.name} with {right.name}",
+        dropped={**left.dropped, **dropped},
+    )
+    return joined, next(new.name for column, new in extra if column.name == kept)
+
+
+def _new_columns(
+    left: Table, right: Table, key: str, kept: str | None
+) -> list[tuple[Column, Column]]:
+    """Columns of `right` that `left` has not, and `kept`; as they were and as they become."""
+    own = {column.alias.lower() for column in left.columns}
+    columns = []
+    for column in right.columns:
+        new = replace(column, delimited=False)
+        if column.name == kept and column.alias.lower() in own:
+            new = replace(new, name=f"{kept} of {right.name}", alias=f"{kept} of {right.name}")
+        if column.name == kept or (column.alias.lower() not in own and column.name != key):
+            columns.append((column, new))
+    return columns
+
+
+def _joined_cell(column: Column, alias: str) -> str:
+    """SQL for a cell of the right side; what was blank text stays text where rows matched."""
+    name, new = _name(column), identifier(alias)
+    if column.type == "JSON":
+        kinds = [identifier(f"{each}:type") for each in (column.alias, alias)]
+        return f"r.{name} AS {new}, r.{kinds[0]} AS {kinds[1]}"
+    if column.delimited:
+        return f"CASE WHEN r.join_key IS NOT NULL THEN coalesce(r.{name}, '') END AS {new}"
+    return f"r.{name} AS {new}"
+
+
+def _key(column: Column, match: Match) -> str:
+    """SQL for the key that ids are matched on."""
+    text = f"{_name(column)}::VARCHAR"
+    if match == "exact":
+        return text
+    return f"regexp_replace({text}, '^.*[/\\\\]|\\.[A-Za-z0-9]+$', '', 'g')"
+
+
+def _refuse_duplicates(table: Table, name: str, key: str) -> None:
+    """Require that ids stand once and are not empty."""
+    rows = table.rows(
+        f"SELECT {key} AS id, count(*) AS n FROM records GROUP BY id "
+        "HAVING n > 1 OR id IS NULL OR id = '' ORDER BY id LIMIT 1"
+    )
+    if rows:
+        found, times = rows[0]
+        what = f"'{found}' stands {times} times" if found else f"{times} are empty"
+        raise FairauditError(f"{table.name}: ids in column '{name}' must be unique; {what}.")
+
+
+def _unmatched(
+    left: Table, right: Table, on: tuple[str, str], keys: Sequence[str], missing: Missing
+) -> dict[str, int]:
+    """Count the ids that stand in one table only; an error where that is not allowed."""
+    dropped = {}
+    for (table, key), (other, other_key), name, reason in zip(
+        ((left, keys[0]), (right, keys[1])),
+        ((right, keys[1]), (left, keys[0])),
+        on,
+        ("no hypothesis", "no reference"),
+        strict=True,
+    ):
+        rows = table.rows(
+            f"SELECT count(*), min(id) FROM (SELECT {key} AS id FROM records "
+            f"EXCEPT SELECT {other_key} FROM ({other.select}))"
+        )
+        count, example = rows[0]
+        if count and missing == "error":
+            raise FairauditError(
+                f"{table.name}: {count} ids of column '{name}' are not in {other.name}, "
+                f"'{example}' the first. Use --missing delete to count them as deleted (or, "
+                "without a reference, to drop them), --missing skip to drop them."
+            )
+        if count and (missing == "skip" or table is right):
+            dropped[reason] = count
+    return dropped
+
+
+def add_attributes(table: Table, side: Table, on: tuple[str, str], missing: Missing) -> Table:
+    """Add the columns of a side table, one row per speaker, to a table of records.
+
+    Parameters
+    ----------
+    table, side : Table
+        Records, and what is known about their speakers.
+    on : (str, str)
+        The columns of the speaker ids.
+    missing : {"error", "delete", "skip"}
+        A speaker who is not in `side` is an error, or has no attributes.
+
+    Raises
+    ------
+    FairauditError
+        If a speaker stands twice in `side`, or is missing there under ``missing="error"``.
+    """
+    left, right = (_key(t.column(name), "exact") for t, name in zip((table, side), on, strict=True))
+    _refuse_duplicates(side, on[1], right)
+    count, example = table.rows(
+        f"SELECT count(*), min(id) FROM (SELECT {left} AS id FROM records "
+        f"EXCEPT SELECT {right} FROM ({side.select}))"
+    )[0]
+    if count and missing == "error":
+        raise FairauditError(
+            f"{side.name}: {count} speakers of {table.name} are not in column '{on[1]}', "
+            f"'{example}' the first. Use --missing delete to leave their attributes missing."
+        )
+    extra = [new for _, new in _new_columns(table, side, on[1], None)]
+    cells = "".join(f", r.{_name(column)}" for column in extra)
+    select = (
+        f"SELECT l.*{cells} FROM ({table.select}) AS l LEFT JOIN ({side.select}) AS r "
+        f"ON l.{_name(table.column(on[0]))}::VARCHAR = r.{_name(side.column(on[1]))}::VARCHAR"
+    )
+    columns = (*table.columns, *extra)
+    return replace(table, select=select, columns=columns, files=table.files + side.files)
