@@ -257,6 +257,7 @@ class Assessment:
     ) -> Iterator[Comparison]:
         low, high = contrast.difference_interval(self.design.confidence)
         adjusted = adjust(contrast.p_value, self.design.correction)
+        planning = self._planning(contrast)
         for i, (group, other) in enumerate(zip(groups, against, strict=True)):
             yield Comparison(
                 self.sums.attribute,
@@ -270,24 +271,26 @@ class Assessment:
                 _defined(contrast.p_value[i]),
                 _defined(adjusted[i]),
                 self.design.correction,
-                **self._planning(contrast, i, comparisons=1),
+                **planning[i],
             )
 
-    def _planning(self, contrast: Contrast, i: int, comparisons: int) -> dict[str, Any]:
-        """What the i-th pair could have shown, and how much more data it would need."""
-        alpha = (1 - self.design.confidence) / comparisons
-        pair = contrast.pair(i)
-        growth = power.growth_needed(pair, alpha)
-        further: dict[str, int | None] = {"further_records": None, "further_clusters": None}
-        if growth is not None:
-            sides = (contrast.a, contrast.b)
-            units = sum(math.ceil((growth - 1) * float(side.units[i])) for side in sides)
-            per_unit = sum(float(side.records[i]) for side in sides) / sum(
-                float(side.units[i]) for side in sides
+    def _planning(self, contrast: Contrast, comparisons: int = 1) -> list[dict[str, Any]]:
+        """What each pair could have shown, and how much more data it would need."""
+        plan = contrast.plan(self.design.confidence, comparisons)
+        growth = power.growth_needed(plan)
+        a, b = contrast.a, contrast.b
+        units = np.ceil((growth - 1) * a.units) + np.ceil((growth - 1) * b.units)
+        per_unit = (a.records + b.records) / (a.units + b.units)
+        return [
+            {
+                "minimum_detectable": _defined(detectable),
+                "further_records": _whole(clusters * records),
+                "further_clusters": _whole(clusters) if self._clustered else None,
+            }
+            for detectable, clusters, records in zip(
+                power.minimum_detectable(plan), units, per_unit, strict=True
             )
-            further["further_records"] = math.ceil(units * per_unit)
-            further["further_clusters"] = units if self._clustered else None
-        return {"minimum_detectable": power.minimum_detectable(pair, alpha), **further}
+        ]
 
     def _gap_rows(self, metric: Metric, compared: Array) -> Iterator[Comparison]:
         """The gap, its ratio, homogeneity, and for the first metric all pairs."""
@@ -297,7 +300,7 @@ class Assessment:
         widest = gap(sums, found, permuted, self.design.confidence)
         worst_pair = pairs(sums, found, np.array([widest.worst]), np.array([widest.best]))
         many = len(sums.groups) * (len(sums.groups) - 1) // 2
-        planning = self._planning(worst_pair, 0, comparisons=many)
+        planning = self._planning(worst_pair, comparisons=many)[0]
         yield from self._gap_row(metric, sums, found, widest, planning)
         yield Comparison(
             sums.attribute,
@@ -385,6 +388,10 @@ class Assessment:
                 f"{name}: the percentile interval of a gap is biased upward and does not cover 0 "
                 "when groups are equal; it is for reproducing papers."
             )
+
+
+def _whole(value: float) -> int | None:
+    return math.ceil(value) if np.isfinite(value) else None
 
 
 def _defined(value: float) -> float | None:

@@ -174,16 +174,23 @@ class Bins:
         return number
 
 
+class _Codes(dict[Any, int]):
+    """Gives a value that it has not seen the next number."""
+
+    def __missing__(self, value: Any) -> int:
+        code = self[value] = len(self)
+        return code
+
+
 class Vocabulary:
     """Numbers the values of a column in order of arrival."""
 
     def __init__(self) -> None:
-        self._codes: dict[Any, int] = {}
+        self._codes = _Codes()
 
     def encode(self, values: Iterable[Any]) -> Array:
         """Code of each value, shape (n,)."""
-        codes = self._codes
-        return np.array([codes.setdefault(value, len(codes)) for value in values], dtype=np.int64)
+        return np.fromiter(map(self._codes.__getitem__, values), dtype=np.int64)
 
     @property
     def values(self) -> list[Any]:
@@ -206,6 +213,8 @@ class Grouping:
         Column of the clusters.
     bins : sequence of Bins
         Numeric columns to cut.
+    na : sequence of str
+        What stands for a missing value.
     columns : sequence of str
         Names of the K counts.
     """
@@ -215,12 +224,14 @@ class Grouping:
         attributes: Sequence[Attribute],
         cluster: str | None,
         bins: Sequence[Bins],
+        na: Sequence[str],
         columns: Sequence[str],
     ) -> None:
         self.attributes = attributes
         self.cluster = cluster
         self.columns = tuple(columns)
         self.bins = {each.column: each for each in bins}
+        self.na = frozenset(na)
         self._base: dict[str, Vocabulary] = {name: Vocabulary() for name in self.labels}
         self._crossed = [Vocabulary() for _ in attributes]
         clustered = cluster is not None
@@ -260,14 +271,14 @@ class Grouping:
     def _encode(self, name: str, values: Labels) -> Array:
         # A column may be binned as an attribute and be the cluster as it is.
         if name in self.bins and name != self.cluster:
-            values = self.bins[name].cut(values)
+            values = self.bins[name].cut(None if value in self.na else value for value in values)
         return self._base[name].encode(values)
 
     def result(self) -> tuple[Sums, list[Sums]]:
         """Sums over all records, and for each attribute."""
         clusters = None
         if self.cluster is not None:
-            clusters = [join_labels([value]) for value in self._base[self.cluster].values]
+            clusters = [join_labels([value]) for value in self._values(self.cluster)]
         each = [
             sums.result(attribute.name, self._names(attribute, crossed), clusters)
             for attribute, crossed, sums in zip(
@@ -276,8 +287,12 @@ class Grouping:
         ]
         return self._all.result(None, [ALL], clusters), each
 
+    def _values(self, name: str) -> Labels:
+        """Values of a column by code, None where missing."""
+        return [None if value in self.na else value for value in self._base[name].values]
+
     def _names(self, attribute: Attribute, crossed: Vocabulary) -> list[str]:
-        values = [self._base[name].values for name in attribute.columns]
+        values = [self._values(name) for name in attribute.columns]
         return [
             join_labels([of[code] for of, code in zip(values, codes, strict=True)])
             for codes in crossed.values

@@ -82,7 +82,7 @@ class Selection:
 
     def grouping(self, columns: Sequence[str]) -> Grouping:
         """Start adding up these counts."""
-        return Grouping(self.attributes, self.cluster, self.bins, columns)
+        return Grouping(self.attributes, self.cluster, self.bins, self.na, columns)
 
     def settings(self) -> dict[str, Any]:
         """For the signature: what is not as by default."""

@@ -30,10 +30,10 @@ Match = Literal["exact", "stem"]
 #: What stands for a missing attribute or number, beside blank cells.
 MISSING_VALUES = ("", "NA", "N/A", "NaN", "null", "None")
 #: Records that are read at once: enough to be fast, few enough to need little memory.
-BATCH = 16_384
+BATCH = 8_192
 
-#: A cell that holds nothing travels as NUL, which no text may contain.
-_NOTHING = "\0"
+#: A missing cell travels as NUL, which no text may contain.
+NOTHING = "\0"
 _IN_JSON_TEXT = "('VARCHAR', 'NULL')"
 
 #: The column names that the field uses for each role.
@@ -63,10 +63,14 @@ class Workspace:
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
                 "enable_external_file_cache": "false",
-                "memory_limit": "1GB",
+                # One thread feeds Python as fast as it can count, with the least memory; joins
+                # that need more than the limit use the temporary directory.
+                "threads": "1",
+                "memory_limit": "256MB",
                 "temp_directory": self.folder.name,
             }
         )
+        self.connection.execute("SET enable_progress_bar=false")
         self._paths: list[Path] = []
         self._locked = False
 
@@ -158,23 +162,32 @@ class Batch:
 
     Attributes
     ----------
-    texts, labels : mapping of column to list of str or None
-        Cells, None where missing.
+    texts : mapping of column to str
+        Cells of text, one a line; a missing cell is a line with a NUL.
+    labels : mapping of column to list of str or None
+        Cells of attributes, None where there is nothing.
     ids : array of uint64, shape (n,), or None
         64-bit digests of the record ids.
     keep : array of bool, shape (n,)
         Which records the filter keeps.
     """
 
-    texts: Mapping[str, list[str | None]]
-    labels: Mapping[str, list[str | None]]
+    texts: Mapping[str, str]
+    labels: Mapping[str, Sequence[str | None]]
     ids: Array | None
     keep: Array
+
+    def present(self, name: str) -> Array:
+        """Where a text is not missing, shape (n,), bool."""
+        text = self.texts[name]
+        if NOTHING not in text:
+            return np.ones(len(self.keep), dtype=bool)
+        return np.array([line != NOTHING for line in text.split("\n")], dtype=bool)
 
     def select(self, keep: Array) -> Batch:
         """Only the records where `keep` (shape (n,), bool) holds."""
         return Batch(
-            {name: list(compress(cells, keep)) for name, cells in self.texts.items()},
+            {name: "\n".join(compress(t.split("\n"), keep)) for name, t in self.texts.items()},
             {name: list(compress(cells, keep)) for name, cells in self.labels.items()},
             None if self.ids is None else self.ids[keep],
             self.keep[keep],
@@ -284,14 +297,13 @@ class Table:
         Parameters
         ----------
         texts, labels : sequence of str
-            Columns to read. In texts a blank cell of a CSV file is an empty text; labels are
-            None where the cell is blank or one of `missing_values`.
+            Columns to read. In texts a blank cell of a CSV file is an empty text.
         identity : str, optional
             Column of the record ids.
         where : str, optional
             SQL expression over the columns; records for which it does not hold are not kept.
         missing_values : sequence of str
-            What stands for a missing label.
+            What stands for a missing value in `where`.
 
         Raises
         ------
@@ -299,20 +311,20 @@ class Table:
             If a file is broken, or a cell is no text where text is expected.
         """
         cells = [_text_cell(self.text(name)) for name in texts]
-        cells += [_label_cell(self.column(name), missing_values) for name in labels]
+        cells += [f"coalesce({_name(self.column(name))}::VARCHAR, chr(0))" for name in labels]
         cells = [f"replace({cell}, chr(10), ' ') || chr(10)" for cell in cells]
         strings = len(cells)
         if identity is not None:
-            cells.append(f"md5_number_lower(coalesce({_key(self.column(identity), 'exact')}, ''))")
+            cells.append(f"coalesce({_name(self.column(identity))}::VARCHAR, '') || chr(10)")
         for array, start, stop in self._stream(self._query(cells, where, missing_values)):
             columns = [_strings(array.child(i), start, stop) for i in range(strings)]
             for name, column in zip(texts, columns, strict=False):
                 self._refuse_nul(name, column)
             yield Batch(
-                {name: _cells(column) for name, column in zip(texts, columns, strict=False)},
+                {name: text[:-1] for name, text in zip(texts, columns, strict=False)},
                 {name: _cells(columns[len(texts) + i]) for i, name in enumerate(labels)},
-                _numbers(array.child(strings), np.uint64, start, stop) if identity else None,
-                _numbers(array.child(len(cells)), np.uint8, start, stop).astype(bool),
+                _digests(array.child(strings), start, stop) if identity else None,
+                _flags(array.child(len(cells)), start, stop),
             )
 
     def _query(self, cells: Sequence[str], where: str | None, missing: Sequence[str]) -> str:
@@ -332,14 +344,15 @@ class Table:
 
     def _stream(self, query: str) -> Iterator[tuple[Any, int, int]]:
         """Run a query: Arrow batches, and ranges of at most `BATCH` rows in them."""
-        import nanoarrow
+        from nanoarrow import ArrayStream
+        from nanoarrow._utils import NanoarrowException
 
         self.workspace.lock()
         try:
-            for array in nanoarrow.ArrayStream(self.workspace.connection.sql(query)):
+            for array in ArrayStream(self.workspace.connection.sql(query)):
                 for start in range(0, len(array), BATCH):
                     yield array, start, min(start + BATCH, len(array))
-        except (duckdb.Error, nanoarrow.c_lib.NanoarrowException) as error:
+        except (duckdb.Error, NanoarrowException) as error:
             raise self._broken(error) from None
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -362,24 +375,30 @@ class Table:
                 return sources.broken(error, file.name)
         return sources.broken(error, self.name)
 
-    def refuse_duplicate(self, name: str, digest: int) -> None:
-        """Name the id, known by its digest, that stands twice in a column."""
-        key = _key(self.column(name), "exact")
-        found = self.rows(
-            f"SELECT {key} FROM records WHERE md5_number_lower(coalesce({key}, '')) = {digest}"
-        )
-        times = f"'{found[0][0]}' stands {len(found)} times"
-        if found[0][0] in (None, ""):
-            times = f"{len(found)} are empty"
-        raise FairauditError(
-            f"{self.name}: ids in column '{name}' must be unique; {times}. "
-            "Audit one run at a time (--where), or name another column: --id-column"
-        )
+    def refuse_duplicate(self, name: str, digest: int, where: str | None) -> None:
+        """Name the id that stands twice in a column, if two ids of a digest are indeed one.
+
+        Raises
+        ------
+        FairauditError
+            If they are.
+        """
+        found: list[str | None] = []
+        for batch in self.scan(labels=[name], identity=name, where=where):
+            same = (batch.ids == digest) & batch.keep
+            found += compress(batch.labels[name], same)
+        if len(set(found)) < len(found):
+            times = f"'{found[0]}' stands {len(found)} times"
+            raise FairauditError(
+                f"{self.name}: ids in column '{name}' must be unique; "
+                f"{times if found[0] else f'{len(found)} are empty'}. "
+                "Audit one run at a time (--where), or name another column: --id-column"
+            )
 
     def _refuse_nul(self, name: str, column: str) -> None:
         """Refuse cells that are no text, which `_text_cell` marked, or that hold a NUL."""
-        if _NOTHING not in column or not any(
-            _NOTHING in cell and cell != _NOTHING for cell in column.split("\n")
+        if NOTHING not in column or not any(
+            NOTHING in cell and cell != NOTHING for cell in column.split("\n")
         ):
             return
         cell = _text_cell(self.column(name))
@@ -387,7 +406,7 @@ class Table:
             f"SELECT * FROM (SELECT row_number() OVER (), {_name(self.column(name))}, "
             f"{cell} AS cell FROM records) WHERE contains(cell, chr(0)) AND cell <> chr(0) LIMIT 1"
         )[0][:2]
-        found = "holds a NUL byte" if _NOTHING in text else f"is {text}"
+        found = "holds a NUL byte" if NOTHING in text else f"is {text}"
         raise FairauditError(f"{self.name}, row {number}: {name} {found}; expected text.")
 
 
@@ -407,11 +426,6 @@ def _text_cell(column: Column) -> str:
     return f"coalesce({name}::VARCHAR, {chr(39) * 2 if column.delimited else 'chr(0)'})"
 
 
-def _label_cell(column: Column, missing: Sequence[str]) -> str:
-    """SQL for the cell of an attribute: NUL where missing."""
-    return f"coalesce({_value(column, missing)}::VARCHAR, chr(0))"
-
-
 def _value(column: Column, missing: Sequence[str]) -> str:
     """SQL for a cell, NULL where it is one of the missing values."""
     listed = ", ".join(literal(value) for value in missing)
@@ -423,25 +437,48 @@ def _value(column: Column, missing: Sequence[str]) -> str:
 
 def _strings(column: Any, start: int, stop: int) -> str:
     """Rows of an Arrow string column, each ended by a line feed (put there by the query)."""
+    data, ends = _buffers(column, start, stop)
+    return str(data[ends[0] : ends[-1]], "utf-8")
+
+
+def _buffers(column: Any, start: int, stop: int) -> tuple[memoryview, Array]:
+    """Bytes of an Arrow string column, and where rows begin and end in them."""
     _, offsets, data = column.buffers
     ends = np.frombuffer(offsets, dtype=np.int32)
-    first = column.offset + start
-    return str(memoryview(data)[ends[first] : ends[column.offset + stop]], "utf-8")
+    return memoryview(data), ends[column.offset + start : column.offset + stop + 1]
 
 
-def _cells(column: str) -> list[str | None]:
-    """Cells of a column from `_strings`."""
+def _cells(column: str) -> Sequence[str | None]:
+    """Cells of a column from `_strings`, None where missing."""
     cells: list[str | None] = list(column.split("\n"))
     cells.pop()
-    if _NOTHING in column:
-        return [None if cell == _NOTHING else cell for cell in cells]
+    if NOTHING in column:
+        return [None if cell == NOTHING else cell for cell in cells]
     return cells
 
 
-def _numbers(column: Any, dtype: Any, start: int, stop: int) -> Array:
-    """Rows of an Arrow column of numbers without nulls."""
-    values = np.frombuffer(column.buffers[1], dtype=dtype)
-    return values[column.offset + start : column.offset + stop]
+def _digests(column: Any, start: int, stop: int) -> Array:
+    """64-bit digests of the rows of an Arrow string column, the same on every machine.
+
+    A polynomial in the bytes modulo 2^64, then splitmix64's finalizer (Steele, Lea & Flood,
+    OOPSLA 2014), so that sums of digests differ where sets of ids do.
+    """
+    data, ends = _buffers(column, start, stop)
+    text = np.frombuffer(data, dtype=np.uint8)[ends[0] : ends[-1]].astype(np.uint64)
+    begins, lengths = ends[:-1] - ends[0], np.diff(ends)
+    place = np.arange(len(text)) - np.repeat(begins, lengths)
+    with np.errstate(over="ignore"):
+        power = np.cumprod(np.full(lengths.max(initial=1), 0x9E3779B97F4A7C15, dtype=np.uint64))
+        digest = np.add.reduceat((text + np.uint64(1)) * power[place], begins)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+            digest = (digest ^ (digest >> np.uint64(shift))) * np.uint64(factor)
+    return np.asarray(digest)
+
+
+def _flags(column: Any, start: int, stop: int) -> Array:
+    """Rows of an Arrow column of bytes that are 0 or 1."""
+    flags = np.frombuffer(column.buffers[1], dtype=np.uint8)
+    return flags[column.offset + start : column.offset + stop].astype(bool)
 
 
 def join(

@@ -48,38 +48,45 @@ def count(references: Sequence[str], hypotheses: Sequence[str], characters: bool
     >>> dict(zip(COLUMNS, counts[0].tolist()))["substitutions"]
     1.0
     """
-    rows: list[tuple[int, int, int, int]] = []
-    texts: list[tuple[int, int]] = []
-    for reference, hypothesis in zip(references, hypotheses, strict=True):
-        spoken, heard = reference.split(), hypothesis.split()
-        rows.append(_errors(spoken, heard))
-        if characters:
-            texts.append(_character_errors(" ".join(spoken), " ".join(heard)))
-    words = np.array(rows, dtype=float).reshape(-1, 4)
+    words = _words(references, hypotheses)
     counts = np.column_stack([np.ones(len(words)), words, _utterances(words)])
     if characters:
-        return np.column_stack([counts, np.array(texts, dtype=float).reshape(-1, 2)])
+        return np.column_stack([counts, _characters(references, hypotheses)])
     return counts
 
 
-def _errors(spoken: list[str], heard: list[str]) -> tuple[int, int, int, int]:
-    """Hits, substitutions, deletions and insertions of one utterance."""
-    if spoken == heard:
-        return len(spoken), 0, 0, 0
-    edits = editops(spoken, heard).as_list()
-    substitutions = 0
-    for edit in edits:
-        if edit[0] == "replace":
-            substitutions += 1
-    # D + I and D - I are known, so D is half their sum.
-    deletions = (len(edits) - substitutions + len(spoken) - len(heard)) // 2
-    insertions = len(edits) - substitutions - deletions
-    return len(spoken) - substitutions - deletions, substitutions, deletions, insertions
+def _words(references: Sequence[str], hypotheses: Sequence[str]) -> Array:
+    """Hits, substitutions, deletions and insertions of each utterance, shape (n, 4)."""
+    rows = []
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        spoken = reference.split()
+        length = len(spoken)
+        if reference == hypothesis or spoken == (heard := hypothesis.split()):
+            rows.append((length, 0, 0, 0))
+            continue
+        edits = editops(spoken, heard)
+        surplus = length - len(heard)  # D - I
+        # S + 2 min(D, I) = edits - |D - I|: up to 1 it is S, without a look at the edits.
+        substitutions = len(edits) - abs(surplus)
+        if substitutions > 1:
+            substitutions = 0
+            for kind, _, _ in edits.as_list():
+                if kind == "replace":
+                    substitutions += 1
+        deletions = (len(edits) - substitutions + surplus) // 2
+        insertions = deletions - surplus
+        rows.append((length - substitutions - deletions, substitutions, deletions, insertions))
+    return np.array(rows, dtype=float).reshape(-1, 4)
 
 
-def _character_errors(spoken: str, heard: str) -> tuple[int, int]:
-    """Edits between two texts, and the length of the first."""
-    return (0 if spoken == heard else distance(spoken, heard)), len(spoken)
+def _characters(references: Sequence[str], hypotheses: Sequence[str]) -> Array:
+    """Edits between the texts, and characters of the reference, shape (n, 2)."""
+    rows = []
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        spoken = " ".join(reference.split())
+        heard = spoken if reference == hypothesis else " ".join(hypothesis.split())
+        rows.append((0 if spoken == heard else distance(spoken, heard), len(spoken)))
+    return np.array(rows, dtype=float).reshape(-1, 2)
 
 
 def _utterances(words: Array) -> Array:

@@ -1,13 +1,14 @@
 """What is not counted as a word error: case, punctuation and spelling, by named rules.
 
-A normaliser takes texts and gives texts; words are then what white space separates. Its name and
-version stand in the audit's signature, because each rule moves the rates.
+A normaliser takes a text with one utterance a line and gives one with the same number of lines;
+words are then what white space separates. Its name and version stand in the audit's signature,
+because each rule moves the rates.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fairaudit.exceptions import FairauditError
@@ -29,12 +30,12 @@ class Normalizer:
     version : str
         What the signature shows: the name, and the version of a borrowed rule.
     apply : callable
-        Texts to texts, a batch at a time.
+        Lines to lines, a batch at a time.
     """
 
     name: str
     version: str
-    apply: Callable[[Sequence[str]], list[str]]
+    apply: Callable[[str], str]
 
 
 def normalizer(name: str) -> Normalizer:
@@ -52,7 +53,7 @@ def normalizer(name: str) -> Normalizer:
         If there is none of that name, or the installed whisper-normalizer is not OpenAI's rule.
     """
     if name == "none":
-        return Normalizer(name, name, list)
+        return Normalizer(name, name, str)
     if name == "basic":
         return Normalizer(name, name, basic)
     if name == "whisper-en":
@@ -84,26 +85,25 @@ _PUNCTUATION = _Punctuation()
 _ASCII = {code: _PUNCTUATION[code] for code in range(128)}
 
 
-def basic(texts: Sequence[str]) -> list[str]:
-    """Ignore case and punctuation, in any script.
+def basic(lines: str) -> str:
+    r"""Ignore case and punctuation, in any script.
 
     Unicode NFKC; lower case; apostrophes and invisible format characters deleted; all other
     punctuation and symbols become spaces; letters, digits and combining marks stay.
 
     Examples
     --------
-    >>> [" ".join(text.split()) for text in basic(["Don't stop -- it's ON!", "हिन्दी।"])]
+    >>> [" ".join(line.split()) for line in basic("Don't stop -- it's ON!\nहिन्दी।").split("\n")]
     ['dont stop its on', 'हिन्दी']
     """
-    lines = "\n".join(texts)
-    if lines.isascii() and lines.count("\n") == len(texts) - 1:
-        return lines.lower().translate(_ASCII).split("\n")
-    return [
-        text.lower().translate(_ASCII)
-        if text.isascii()
-        else unicodedata.normalize("NFKC", text).lower().translate(_PUNCTUATION)
-        for text in texts
-    ]
+    if lines.isascii():
+        return lines.lower().translate(_ASCII)
+    return "\n".join(
+        line.lower().translate(_ASCII)
+        if line.isascii()
+        else unicodedata.normalize("NFKC", line).lower().translate(_PUNCTUATION)
+        for line in lines.split("\n")
+    )
 
 
 def _whisper_en() -> Normalizer:
@@ -124,5 +124,5 @@ def _whisper_en() -> Normalizer:
     return Normalizer(
         "whisper-en",
         f"whisper-en(whisper-normalizer {found})",
-        lambda texts: [rule(text) for text in texts],
+        lambda lines: "\n".join(rule(line).replace("\n", " ") for line in lines.split("\n")),
     )

@@ -21,6 +21,7 @@ from fairaudit.metrics import METRICS, SPEECH, Metric
 from fairaudit.selection import Selection
 from fairaudit.table import (
     MISSING_VALUES,
+    NOTHING,
     Batch,
     Match,
     Missing,
@@ -133,7 +134,7 @@ def wer(
         selection = selection.resolve(table)
         tally = _Tally(rule, missing, selection.grouping(_columns(chosen)))
         _count(table, roles, selection, tally, progress)
-        records = tally.records(table, roles.id)
+        records = tally.records(table, roles.id, selection.where)
     if selection.cluster is None:
         chosen = [metric for metric in chosen if metric.per_cluster is None]
     return conclude(
@@ -273,9 +274,13 @@ class _Tally:
     def add(self, batch: Batch, roles: Roles) -> None:
         """Count one batch of records."""
         batch = self._kept(batch, roles)
-        spoken = [text or "" for text in batch.texts[roles.reference]]
-        heard = [text or "" for text in batch.texts[roles.hypothesis]]
-        counts = alignment.count(self.rule.apply(spoken), self.rule.apply(heard), self.characters)
+        if not len(batch.keep):
+            return
+        spoken, heard = (
+            self.rule.apply(batch.texts[name].replace(NOTHING, "")).split("\n")
+            for name in (roles.reference, roles.hypothesis)
+        )
+        counts = alignment.count(spoken, heard, self.characters)
         self.grouping.add(batch.labels, counts)
         self.used += len(counts)
         self.unspoken += len(counts) - int(counts[:, alignment.COLUMNS.index("scored")].sum())
@@ -286,9 +291,8 @@ class _Tally:
         """Drop records that cannot be counted, and count them by reason."""
         self.total += len(batch.keep)
         batch = self._drop(batch, batch.keep, "filtered by --where")
-        spoken = np.array([text is not None for text in batch.texts[roles.reference]], dtype=bool)
-        batch = self._drop(batch, spoken, "no reference")
-        heard = np.array([text is not None for text in batch.texts[roles.hypothesis]], dtype=bool)
+        batch = self._drop(batch, batch.present(roles.reference), "no reference")
+        heard = batch.present(roles.hypothesis)
         if self.missing == "skip":
             return self._drop(batch, heard, "no hypothesis")
         self.unheard += int(np.count_nonzero(~heard))
@@ -300,7 +304,7 @@ class _Tally:
         self.dropped[reason] += int(np.count_nonzero(~keep))
         return batch.select(keep)
 
-    def records(self, table: Table, identity: str | None) -> Records:
+    def records(self, table: Table, identity: str | None, where: str | None) -> Records:
         """What became of the records; ids must be unique.
 
         Raises
@@ -316,17 +320,16 @@ class _Tally:
         if not self.used:
             why = "; ".join(f"{reason}: {count}" for reason, count in dropped.items())
             raise FairauditError(f"{table.name}: no records to audit{why and f' ({why})'}.")
-        return Records(total, self.used, dropped, self._digest(table, identity))
+        return Records(total, self.used, dropped, self._digest(table, identity, where))
 
-    def _digest(self, table: Table, identity: str | None) -> str | None:
+    def _digest(self, table: Table, identity: str | None, where: str | None) -> str | None:
         if identity is None:
             return None
         ids = np.concatenate(self._ids)
         digest = f"{int(ids.sum(dtype=np.uint64)):016x}"
         ids.sort()
-        twice = np.flatnonzero(ids[1:] == ids[:-1])
-        if len(twice):
-            table.refuse_duplicate(identity, int(ids[twice[0]]))
+        for twice in ids[1:][ids[1:] == ids[:-1]]:
+            table.refuse_duplicate(identity, int(twice), where)
         return digest
 
     def notes(self) -> Iterator[str]:

@@ -78,10 +78,13 @@ class Contrast:
         else:
             half = intervals.t_quantiles(level, self.df) * np.sqrt(self.variance)
             own = (self.difference - half, self.difference + half)
-        a, b = self.a.interval(level), self.b.interval(level)
-        sides = intervals.newcombe(self.a.value, a, self.b.value, b)
-        low = np.where(self._by_sides, sides[0], own[0])
-        return low, np.where(self._by_sides, sides[1], own[1])
+        low, high = own
+        if (by_sides := np.flatnonzero(self._by_sides)).size:
+            a, b = self.a.take(by_sides), self.b.take(by_sides)
+            low[by_sides], high[by_sides] = intervals.newcombe(
+                a.value, a.interval(level), b.value, b.interval(level)
+            )
+        return low, high
 
     def ratio_interval(self, confidence: float, comparisons: int = 1) -> Interval:
         """Intervals of the ratios, shape (M,) each; nan where a side is 0 or does not vary.
@@ -126,11 +129,11 @@ class Contrast:
         """Pick the pairs at `index`."""
         return Contrast(self.a.take(index), self.b.take(index), self.covariance[index])
 
-    def pair(self, i: int) -> power.Pair:
-        """Describe the i-th pair for planning."""
-        a, b = (float(side.n[i] / side.design_effect[i]) for side in (self.a, self.b))
-        values = (float(self.a.value[i]), float(self.b.value[i]))
-        return power.Pair(values, (a, b), float(self.df[i]), self.a.metric.range)
+    def plan(self, confidence: float, comparisons: int = 1) -> power.Plan:
+        """Describe the pairs for planning, with tests at the level of the intervals."""
+        n, m = (side.n / side.design_effect for side in (self.a, self.b))
+        alpha = (1 - confidence) / comparisons
+        return power.Plan(self.a.value, self.b.value, n, m, self.df, self.a.metric.range, alpha)
 
 
 def _divide(a: Array | float, b: Array) -> Array:

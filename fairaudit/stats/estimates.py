@@ -98,20 +98,26 @@ class Estimates:
 
     def _guarded(self, low: Array, high: Array, confidence: float) -> Interval:
         """Replace intervals where units do not vary, drop them where there is one unit."""
-        stand_in = intervals.from_effective_n(
-            self.value, self.n, self.design_effect, self.metric.range, self.df, confidence
-        )
         none = ~(self.df >= 1) | ~np.isfinite(self.value)
-        low = np.where(none, np.nan, np.where(self.uniform, stand_in[0], low))
-        return low, np.where(none, np.nan, np.where(self.uniform, stand_in[1], high))
+        low, high = np.where(none, np.nan, low), np.where(none, np.nan, high)
+        alike = np.flatnonzero(self.uniform & ~none)
+        if len(alike):
+            these = self.take(alike)
+            low[alike], high[alike] = intervals.from_effective_n(
+                these.value, these.n, these.design_effect, self.metric.range, these.df, confidence
+            )
+        return low, high
 
 
 def quantiles(replicates: Array, confidence: float) -> Interval:
     """Percentile limits over the first axis of (B, M); nan where all are undefined."""
-    tail = (1 - confidence) / 2
-    defined = np.isfinite(replicates).any(axis=0)
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    finite = np.isfinite(replicates)
     limits = np.full((2, replicates.shape[1]), np.nan)
-    limits[:, defined] = np.nanquantile(replicates[:, defined], [tail, 1 - tail], axis=0)
+    whole, some = finite.all(axis=0), finite.any(axis=0) & ~finite.all(axis=0)
+    limits[:, whole] = np.quantile(replicates[:, whole], tails, axis=0)
+    if some.any():
+        limits[:, some] = np.nanquantile(replicates[:, some], tails, axis=0)
     return limits[0], limits[1]
 
 

@@ -12,11 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairaudit.metrics import Range
-from fairaudit.stats.distributions import (
-    poisson_limits,
-    t_quantile,
-    t_two_sided,
-)
+from fairaudit.stats import distributions
 
 Array = NDArray[Any]
 Interval = tuple[Array, Array]
@@ -24,16 +20,16 @@ Interval = tuple[Array, Array]
 
 def t_quantiles(confidence: float, df: Array) -> Array:
     """Two-sided t quantiles, one for each number of degrees of freedom (nan below 1/2)."""
-    p = (1 + confidence) / 2
-    return np.array([t_quantile(p, d) if d >= 0.5 else np.nan for d in df.tolist()])
+    usable = df >= 0.5
+    found = distributions.t_quantiles((1 + confidence) / 2, np.where(usable, df, 1.0))
+    return np.where(usable, found, np.nan)
 
 
 def t_p_values(t: Array, df: Array) -> Array:
     """Two-sided p-values of t statistics; nan where undefined."""
-    pairs = zip(t.tolist(), df.tolist(), strict=True)
-    return np.array(
-        [t_two_sided(t, d) if np.isfinite(t) and d >= 0.5 else np.nan for t, d in pairs]
-    )
+    usable = np.isfinite(t) & (df >= 0.5)
+    found = distributions.t_two_sided(np.where(usable, t, 0.0), np.where(usable, df, 1.0))
+    return np.where(usable, found, np.nan)
 
 
 def wilson(successes: Array, n: Array, z: Array | float) -> Interval:
@@ -124,12 +120,9 @@ def from_effective_n(
         return wilson(value * effective, effective, t_quantiles(confidence, df))
     tail = (1 - confidence) / 2
 
-    limits = [
-        poisson_limits(v * n, tail) if n > 0 and np.isfinite(v) else (np.nan, np.nan)
-        for v, n in zip(value.tolist(), effective.tolist(), strict=True)
-    ]
-    low, high = np.array(limits).reshape(-1, 2).T
-    return low / effective, high / effective
+    usable = (effective > 0) & np.isfinite(value)
+    low, high = distributions.poisson_limits(np.where(usable, value * effective, 0.0), tail)
+    return np.where(usable, low / effective, np.nan), np.where(usable, high / effective, np.nan)
 
 
 def newcombe(a: Array, interval_a: Interval, b: Array, interval_b: Interval) -> Interval:

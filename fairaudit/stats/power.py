@@ -2,111 +2,128 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fairaudit.metrics import Range
-from fairaudit.stats.distributions import t_quantile
+from fairaudit.stats.intervals import t_quantiles
+
+Array = NDArray[Any]
 
 #: The power that planning is for: the usual 80 %.
 POWER = 0.8
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two groups, in terms of effective numbers of independent trials.
+class Plan:
+    """M pairs of groups, in terms of effective numbers of independent trials.
 
     Attributes
     ----------
-    values : (float, float)
-        The two estimates.
-    effective : (float, float)
+    first, second : array, shape (M,)
+        The estimates of either side.
+    n, m : array, shape (M,)
         Their effective denominators: n divided by the design effect.
-    df : float
-        Degrees of freedom of their difference (inf without clusters).
+    df : array, shape (M,)
+        Degrees of freedom of their differences (inf without clusters).
     range : {"proportion", "bounded", "rate"}
         Decides how the variance of a single trial follows from the value.
+    alpha : float
+        Level of the two-sided test.
     """
 
-    values: tuple[float, float]
-    effective: tuple[float, float]
-    df: float
+    first: Array
+    second: Array
+    n: Array
+    m: Array
+    df: Array
     range: Range
+    alpha: float
 
     @property
-    def pooled(self) -> float:
-        """The common value, were there no difference."""
-        (a, b), (n, m) = self.values, self.effective
-        return (a * n + b * m) / (n + m)
+    def pooled(self) -> Array:
+        """The common values, were there no difference."""
+        return (self.first * self.n + self.second * self.m) / (self.n + self.m)
 
-    def required(self, difference: float, alpha: float) -> float:
-        """How far apart the estimates must be expected to lie for 80 % power.
+    def required(self, null: Array, first: Array, second: Array) -> Array:
+        """How large an expected difference must be for 80 % power.
 
-        The test assumes equality, so its margin comes from the pooled value; the shortfall
-        comes from values that lie `difference` apart (Fleiss, Levin & Paik, Statistical
-        Methods for Rates and Proportions, 3rd ed., 4.2, with design effects).
+        The test assumes equality, so its margin comes from the common value `null`; the
+        shortfall comes from the values as they are (Fleiss, Levin & Paik, Statistical Methods
+        for Rates and Proportions, 3rd ed., 4.2, with design effects).
         """
-        n, m = self.effective
-        low, high = self.pooled, self.pooled + difference
-        null = self._trial_variance((low * n + high * m) / (n + m)) * (1 / n + 1 / m)
-        shifted = self._trial_variance(low) / n + self._trial_variance(high) / m
-        return t_quantile(1 - alpha / 2, self.df) * math.sqrt(null) + t_quantile(
-            POWER, self.df
-        ) * math.sqrt(shifted)
+        margin = np.sqrt(self._trial(null) * (1 / self.n + 1 / self.m))
+        shortfall = np.sqrt(self._trial(first) / self.n + self._trial(second) / self.m)
+        test, power = self._quantiles
+        return test * margin + power * shortfall
 
-    def _trial_variance(self, value: float) -> float:
-        return value if self.range == "rate" else max(value * (1 - value), 0.0)
+    @cached_property
+    def _quantiles(self) -> tuple[Array, Array]:
+        # t_quantiles takes two-sided levels; power is one-sided.
+        return t_quantiles(1 - self.alpha, self.df), t_quantiles(2 * POWER - 1, self.df)
+
+    def _trial(self, value: Array) -> Array:
+        """Variance of a single trial: Poisson's or Bernoulli's."""
+        return value if self.range == "rate" else np.maximum(value * (1 - value), 0.0)
 
 
-def minimum_detectable(pair: Pair, alpha: float) -> float | None:
-    """Smallest difference that a two-sided test at `alpha` would find with 80 % power.
+def minimum_detectable(plan: Plan) -> Array:
+    """Smallest differences that the tests would find with 80 % power, shape (M,).
 
     Returns
     -------
-    float or None
-        None where no possible difference would be found.
+    array, shape (M,)
+        nan where no possible difference would be found.
 
     Examples
     --------
     1,000 trials each around 10 %; the usual shortcut 2.80 sqrt(2 p q / n) says 3.8 points and
     gives a power of 74 % only.
 
-    >>> pair = Pair((0.1, 0.1), (1000, 1000), math.inf, "proportion")
-    >>> round(minimum_detectable(pair, 0.05), 4)
-    0.0407
+    >>> p, n = np.array([0.1]), np.array([1000.0])
+    >>> plan = Plan(p, p, n, n, np.array([np.inf]), "proportion", 0.05)
+    >>> minimum_detectable(plan).round(4).tolist()
+    [0.0407]
     """
-    ceiling = 1 - pair.pooled if pair.range != "rate" else 1e3 * max(pair.pooled, 1e-9)
-    if not pair.pooled > 0 or not pair.df >= 0.5 or pair.required(ceiling, alpha) > ceiling:
-        return None
-    low, high = 0.0, ceiling
-    while high - low > 1e-10 * ceiling:
-        middle = (low + high) / 2
-        low, high = (low, middle) if pair.required(middle, alpha) < middle else (middle, high)
-    return high
+    base = plan.pooled
+    share = plan.m / (plan.n + plan.m)
+    low, high = 0 * base, 1e3 * base if plan.range == "rate" else 1 - base
+
+    def too_small(difference: Array) -> Array:
+        shifted = base + difference
+        return plan.required(base + share * difference, base, shifted) > difference
+
+    with np.errstate(invalid="ignore"):
+        none = ~(base > 0) | ~(plan.df >= 0.5) | too_small(high)
+        for _ in range(50):
+            middle = (low + high) / 2
+            more = too_small(middle)
+            low, high = np.where(more, middle, low), np.where(more, high, middle)
+    return np.where(none, np.nan, high)
 
 
-def growth_needed(pair: Pair, alpha: float) -> float | None:
-    """By what factor the data of both groups must grow to show the difference that was seen.
+def growth_needed(plan: Plan) -> Array:
+    """By what factor the data of both groups must grow to show the differences seen, shape (M,).
 
     Returns
     -------
-    float or None
-        At least 1; None where no difference was seen.
+    array, shape (M,)
+        At least 1; nan where no difference was seen.
 
     Examples
     --------
     10 % against 12 % need 3,841 trials each for 80 % power: 3.84 times what there is.
 
-    >>> pair = Pair((0.1, 0.12), (1000, 1000), math.inf, "proportion")
-    >>> round(growth_needed(pair, 0.05), 2)
-    3.84
+    >>> n = np.array([1000.0])
+    >>> plan = Plan(np.array([0.1]), np.array([0.12]), n, n, np.array([np.inf]), "proportion", 0.05)
+    >>> growth_needed(plan).round(2).tolist()
+    [3.84]
     """
-    difference = abs(pair.values[0] - pair.values[1])
-    if difference == 0 or not pair.df >= 0.5:
-        return None
-    n, m = pair.effective
-    null = pair._trial_variance(pair.pooled) * (1 / n + 1 / m)
-    seen = pair._trial_variance(pair.values[0]) / n + pair._trial_variance(pair.values[1]) / m
-    margin = t_quantile(1 - alpha / 2, pair.df) * math.sqrt(null)
-    shortfall = t_quantile(POWER, pair.df) * math.sqrt(seen)
-    return max(((margin + shortfall) / difference) ** 2, 1.0)
+    difference = np.abs(plan.first - plan.second)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = plan.required(plan.pooled, plan.first, plan.second) / difference
+    return np.where(np.isfinite(ratio), np.maximum(ratio**2, 1.0), np.nan)
