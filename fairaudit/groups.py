@@ -236,7 +236,8 @@ class Grouping:
         self._crossed = [Vocabulary() for _ in attributes]
         clustered = cluster is not None
         self._sums = [Accumulator(columns, clustered) for _ in attributes]
-        self._all = Accumulator(columns, clustered)
+        # Without attributes all records are one group; else any attribute's groups make it up.
+        self._all = None if attributes else Accumulator(columns, clustered)
 
     @property
     def labels(self) -> list[str]:
@@ -256,7 +257,8 @@ class Grouping:
         """
         codes = {name: self._encode(name, labels[name]) for name in self.labels}
         cluster = codes[self.cluster] if self.cluster else None
-        self._all.add(np.zeros(len(counts), dtype=np.int64), cluster, counts)
+        if self._all is not None:
+            self._all.add(np.zeros(len(counts), dtype=np.int64), cluster, counts)
         for attribute, crossed, sums in zip(
             self.attributes, self._crossed, self._sums, strict=True
         ):
@@ -285,7 +287,9 @@ class Grouping:
                 self.attributes, self._crossed, self._sums, strict=True
             )
         ]
-        return self._all.result(None, [ALL], clusters), each
+        if self._all is not None:
+            return self._all.result(None, [ALL], clusters), each
+        return each[0].pooled(ALL), each
 
     def _values(self, name: str) -> Labels:
         """Values of a column by code, None where missing."""

@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import compress
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ Match = Literal["exact", "stem"]
 #: What stands for a missing attribute or number, beside blank cells.
 MISSING_VALUES = ("", "NA", "N/A", "NaN", "null", "None")
 #: Records that are read at once: enough to be fast, few enough to need little memory.
-BATCH = 8_192
+BATCH = 4_096
 
 #: A missing cell travels as NUL, which no text may contain.
 NOTHING = "\0"
@@ -312,7 +312,7 @@ class Table:
         """
         cells = [_text_cell(self.text(name)) for name in texts]
         cells += [f"coalesce({_name(self.column(name))}::VARCHAR, chr(0))" for name in labels]
-        cells = [f"replace({cell}, chr(10), ' ') || chr(10)" for cell in cells]
+        cells = [f"{cell} || chr(10)" for cell in cells]
         strings = len(cells)
         if identity is not None:
             cells.append(f"coalesce({_name(self.column(identity))}::VARCHAR, '') || chr(10)")
@@ -436,9 +436,16 @@ def _value(column: Column, missing: Sequence[str]) -> str:
 
 
 def _strings(column: Any, start: int, stop: int) -> str:
-    """Rows of an Arrow string column, each ended by a line feed (put there by the query)."""
+    """Rows of an Arrow string column, each ended by a line feed (put there by the query).
+
+    Line feeds within a cell become spaces.
+    """
     data, ends = _buffers(column, start, stop)
-    return str(data[ends[0] : ends[-1]], "utf-8")
+    text = str(data[ends[0] : ends[-1]], "utf-8")
+    if text.count("\n") == stop - start:
+        return text
+    cells = (str(data[a : b - 1], "utf-8") for a, b in pairwise(ends.tolist()))
+    return "".join(cell.replace("\n", " ") + "\n" for cell in cells)
 
 
 def _buffers(column: Any, start: int, stop: int) -> tuple[memoryview, Array]:

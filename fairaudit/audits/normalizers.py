@@ -82,7 +82,12 @@ class _Punctuation(dict[int, str | int]):
 
 
 _PUNCTUATION = _Punctuation()
-_ASCII = {code: _PUNCTUATION[code] for code in range(128)}
+#: The same for ASCII, case included, as `bytes.translate` takes it: five times as fast.
+_ASCII_DELETED = bytes(code for code in range(128) if _PUNCTUATION[code] == "")
+_ASCII = bytes(
+    ord(chr(code).lower() if _PUNCTUATION[code] == code else str(_PUNCTUATION[code]) or " ")
+    for code in range(128)
+) + bytes(range(128, 256))
 
 
 def basic(lines: str) -> str:
@@ -97,13 +102,10 @@ def basic(lines: str) -> str:
     ['dont stop its on', 'हिन्दी']
     """
     if lines.isascii():
-        return lines.lower().translate(_ASCII)
-    return "\n".join(
-        line.lower().translate(_ASCII)
-        if line.isascii()
-        else unicodedata.normalize("NFKC", line).lower().translate(_PUNCTUATION)
-        for line in lines.split("\n")
-    )
+        return lines.encode("ascii").translate(_ASCII, _ASCII_DELETED).decode("ascii")
+    if "\n" in lines:
+        return "\n".join(map(basic, lines.split("\n")))
+    return unicodedata.normalize("NFKC", lines).lower().translate(_PUNCTUATION)
 
 
 def _whisper_en() -> Normalizer:

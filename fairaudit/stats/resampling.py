@@ -79,9 +79,18 @@ def _resample_clusters(
     rows = np.split(row, np.cumsum([len(part) for part in cells])[:-1])
     size = int(row.max(initial=0)) + 1
     for draw in _chunks(len(totals), size):
-        weights = generator.multinomial(size, np.full(size, 1 / size), draw.stop - draw.start)
+        weights = _times_drawn(size, draw.stop - draw.start, generator)
         for g, cell, of in zip(groups, cells, rows, strict=True):
             totals[draw, g] = weights[:, of].astype(float) @ sums.matrix[cell]
+
+
+def _times_drawn(size: int, draws: int, generator: np.random.Generator) -> Array:
+    """How often each of `size` clusters is drawn when `size` are drawn, shape (draws, size).
+
+    Counting drawn indices costs a sixth of drawing multinomial counts.
+    """
+    drawn = generator.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
+    return np.bincount(drawn.ravel(), minlength=draws * size).reshape(draws, size)
 
 
 def _normal_resamples(sums: Sums, resamples: int, seed: int) -> Array:
@@ -149,6 +158,9 @@ def _exchangeable(sums: Sums) -> Array:
 
 def _deal(block: Array, draws: int, generator: np.random.Generator) -> Array:
     """Permute cells within blocks: shape (draws, cells), which cell comes to each place."""
+    if (block == block[0]).all():
+        cells = np.broadcast_to(np.arange(len(block)), (draws, len(block)))
+        return generator.permuted(cells, axis=1)
     places = np.argsort(block, kind="stable")
     shuffled = np.argsort(block[places] + generator.random((draws, len(block))), axis=1)
     dealt = np.empty_like(shuffled)

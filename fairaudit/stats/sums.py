@@ -124,6 +124,23 @@ class Sums:
             record_moments=moments,
         )
 
+    def pooled(self, name: str) -> Sums:
+        """All groups as one, under this name."""
+        moments, cluster = self.record_moments, np.unique(self.cluster)
+        whole, _ = self._cluster_totals()
+        if moments is not None:
+            cluster, whole = cluster[:1], whole.sum(axis=0, keepdims=True)
+            moments = moments.sum(axis=0, keepdims=True)
+        return replace(
+            self,
+            attribute=None,
+            groups=(name,),
+            group=np.zeros_like(cluster),
+            cluster=cluster,
+            matrix=whole,
+            record_moments=moments,
+        )
+
     def with_cluster_means(self, metrics: Iterable[Metric]) -> Sums:
         """Add the columns of metrics that are means over clusters, one value per cell."""
         sums = self
