@@ -19,6 +19,8 @@ Array = NDArray[Any]
 _TINY = 1e-300
 _EPSILON = 1e-15
 _MAX_STEPS = 10_000
+#: Degrees of freedom above which the expansion of t's quantiles is exact to nine digits.
+_EXPANDED = 1e4
 _lgamma = np.vectorize(math.lgamma, otypes=[float])
 
 
@@ -136,8 +138,8 @@ def t_quantiles(p: float, df: Array) -> Array:
     [2.228, 1.96]
     """
     z = normal_quantile(p)
-    n = np.minimum(np.asarray(df, dtype=float), 1e7)
-    t = z + (z**3 + z) / (4 * n) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
+    t = expansion = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)
+    n = np.minimum(df, _EXPANDED)
     log_density = _lgamma((n + 1) / 2) - _lgamma(n / 2) - np.log(n * np.pi) / 2
     for _ in range(100):
         tail = t_two_sided(t, n)
@@ -146,7 +148,7 @@ def t_quantiles(p: float, df: Array) -> Array:
         t = t * np.exp(step)
         if np.all(np.abs(step) < 1e-7):  # the error is now that squared
             break
-    return np.where(np.asarray(df) > 1e6, z, t)
+    return np.where(df > _EXPANDED, expansion, t)
 
 
 def _root(function: Callable[[Array], Array], low: Array, high: Array) -> Array:

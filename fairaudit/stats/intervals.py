@@ -87,12 +87,12 @@ def linearised(
     slope = 1 / v if range == "rate" else 1 / (v * (1 - v))
     half = t_quantiles(confidence, np.where(usable, df, 1)) * slope
     half *= np.sqrt(np.where(usable, variance, np.nan))
-    if range == "rate":
-        return v * np.exp(-half), v * np.exp(half)
-    odds = v / (1 - v)
+    # With one degree of freedom the factor may overflow: the limit is then the range's end.
     with np.errstate(over="ignore"):
-        low, high = odds * np.exp(-half), odds * np.exp(half)
-        return low / (1 + low), np.where(np.isinf(high), 1.0, high / (1 + high))
+        if range == "rate":
+            return v * np.exp(-half), v * np.exp(half)
+        against = (1 - v) / v
+        return 1 / (1 + against * np.exp(half)), 1 / (1 + against * np.exp(-half))
 
 
 def from_effective_n(
