@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any, get_args
@@ -434,6 +434,7 @@ def conclude(
         The task's own notes.
     """
     overall, each = sums
+    _check_groups(each, design)
     parts = [Assessment(overall.with_cluster_means(metrics), metrics, design, lambda group: {})]
     for attribute, grouped in zip(selection.attributes, each, strict=True):
         with_means = grouped.with_cluster_means(metrics)
@@ -452,9 +453,42 @@ def conclude(
         {**used, "metrics": [metric.name for metric in metrics]},
         tuple(row for part in parts for row in part.estimates()),
         tuple(row for part in parts[1:] for row in part.comparisons()),
-        tuple(part.sums for part in parts),
-        (*notes, *(note for part in parts[1:] for note in part.notes())),
+        tuple(_anonymous(part.sums) for part in parts),
+        (*notes, *_lost(overall, selection), *(n for part in parts[1:] for n in part.notes())),
     )
+
+
+def _lost(overall: Sums, selection: Selection) -> Iterator[str]:
+    """What a reader must know of records whose cluster is not known."""
+    if overall.clusters is not None and MISSING in overall.clusters:
+        cell = overall.cluster == overall.clusters.index(MISSING)
+        n = int(overall.matrix[cell, overall.columns.index("records")].sum())
+        yield f"{n} records without a {selection.cluster} are taken to be of one and the same."
+
+
+def _check_groups(sums: Sequence[Sums], design: Design) -> None:
+    """Require that each attribute has groups, and that the reference is one."""
+    for each in sums:
+        if each.groups == (MISSING,):
+            raise FairauditError(
+                f"--by {each.attribute}: {each.attribute} has no value in any record. "
+                "Check the column; --na says which values mean missing."
+            )
+    named = design.compare_to not in ("rest", "best", "largest")
+    groups = sorted({group for each in sums for group in each.groups})
+    if named and design.compare_to not in groups:
+        raise FairauditError(
+            f"--compare-to {design.compare_to}: expected rest, best, largest or a group. "
+            f"Groups: {', '.join(groups)}."
+        )
+
+
+def _anonymous(sums: Sums) -> Sums:
+    """Hash the keys of clusters: speakers stay unnamed, and audits can still be paired."""
+    if sums.clusters is None:
+        return sums
+    keys = (hashlib.sha256(key.encode()).hexdigest()[:16] for key in sums.clusters)
+    return replace(sums, clusters=tuple(keys))
 
 
 def _digest(files: Sequence[File]) -> str:

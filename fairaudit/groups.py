@@ -69,12 +69,13 @@ class Attribute:
 
 
 def split_label(label: str) -> list[str]:
-    r"""Split at colons that no backslash precedes.
+    r"""Split at colons; a backslash takes its meaning from a colon or a backslash.
 
     >>> split_label(r"us:18\:30")
     ['us', '18:30']
     """
-    return [part.replace(r"\:", ":") for part in re.split(r"(?<!\\):", label)]
+    parts = re.findall(r"(?:^|:)((?:\\[:\\]|[^:])*)", label)
+    return [re.sub(r"\\([:\\])", r"\1", part) for part in parts]
 
 
 def join_labels(values: Sequence[str | None]) -> str:
@@ -90,7 +91,9 @@ def join_labels(values: Sequence[str | None]) -> str:
     if any(value is None for value in values):
         return MISSING
     names = [f'"{value}"' if value in (ALL, MISSING) else str(value) for value in values]
-    return names[0] if len(names) == 1 else ":".join(name.replace(":", r"\:") for name in names)
+    if len(names) == 1:
+        return names[0]
+    return ":".join(re.sub(r"([:\\])", r"\\\1", name) for name in names)
 
 
 @dataclass(frozen=True)

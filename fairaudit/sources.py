@@ -158,7 +158,9 @@ def describe(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> Fi
     except OSError as error:
         raise FairauditError(f"{name}: cannot be read: {error.strerror}.") from None
     except duckdb.Error as error:
-        raise broken(error, name) from None
+        raise (_broken_json(path, name, format) or broken(error, name)) from None
+    if [column.name for column in columns] == ["json"]:
+        raise _broken_json(path, name, format) or FairauditError(f"{name}: expected JSON objects.")
     return File(path, name, digest, format, select, columns)
 
 
@@ -244,11 +246,7 @@ def _csv(
 ) -> tuple[str, tuple[Column, ...]]:
     """Build the query for delimited text from its header line."""
     where = f"{literal(str(path))}, auto_detect=false, compression='{compression}'"
-    first = connection.execute(
-        f"FROM read_csv({where}, columns={{'line': 'VARCHAR'}}, delim='\x01', quote='', "
-        "escape='', header=false) LIMIT 1"
-    ).fetchone()
-    header = (first[0] if first else "").lstrip("\ufeff")
+    header = _first_line(connection, path, compression).lstrip("\ufeff")
     delimiter = max(_DELIMITERS, key=header.count)
     quote = "" if delimiter == "\t" and not _is_quoted(path, compression) else '"'
     columns = _named(next(csv.reader([header], delimiter=delimiter)))
@@ -258,6 +256,19 @@ def _csv(
         f"quote='{quote}', escape='{quote}', header=true, strict_mode=true)",
         columns,
     )
+
+
+def _first_line(connection: duckdb.DuckDBPyConnection, path: Path, compression: str) -> str:
+    if compression == "zstd":
+        # Whole lines: no delimiter, no quotes.
+        row = connection.execute(
+            f"FROM read_csv({literal(str(path))}, auto_detect=false, compression='zstd', "
+            "columns={'line': 'VARCHAR'}, delim='\x01', quote='', escape='', header=false) LIMIT 1"
+        ).fetchone()
+        return str(row[0]) if row else ""
+    with gzip.open(path) if compression == "gzip" else path.open("rb") as file:
+        line = re.split(rb"[\r\n]", file.readline(1 << 20), maxsplit=1)[0]
+    return line.decode("utf-8", errors="replace")
 
 
 def _named(header: Sequence[str]) -> tuple[Column, ...]:
@@ -292,6 +303,11 @@ def broken(error: Exception, name: str) -> FairauditError:
     at = re.search(r"Error on Line: (\d+)\nOriginal Line: ?(.*)", text)
     if at:
         return FairauditError(f"{name}, line {at[1]}: {_csv_fault(text)}: {_excerpt(at[2])}")
+    if "state machine" in text:
+        return FairauditError(
+            f"{name}: broken as CSV; its line ends may be of two kinds (LF and CRLF). "
+            "Make them one: sed -i 's/\\r$//'"
+        )
     if "magic bytes" in text or "Parquet" in text or "Thrift" in text:
         return FairauditError(
             f"{name}: not a complete Parquet file (cut off or damaged). Write or copy it again."
@@ -314,15 +330,22 @@ def _excerpt(line: str, width: int = 60) -> str:
     return line if len(line) <= width else f"{line[:width]}…"
 
 
-def find_broken_json(file: File) -> FairauditError | None:
+def _broken_json(path: Path, name: str, format: Format) -> FairauditError | None:
     """Look for the line that is no JSON object; DuckDB counts lines in its own way."""
-    with file.path.open("rb") as plain:
+    if format != "jsonl":
+        return None
+    with path.open("rb") as plain:
         packed = plain.read(2) == b"\x1f\x8b"
-    with gzip.open(file.path) if packed else file.path.open("rb") as lines:
+    with gzip.open(path) if packed else path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 if line.strip() and not isinstance(json.loads(line), dict):
-                    return FairauditError(f"{file.name}, line {number}: expected a JSON object.")
+                    return FairauditError(f"{name}, line {number}: expected a JSON object.")
             except ValueError as error:
-                return FairauditError(f"{file.name}, line {number}: broken JSON: {error}.")
+                return FairauditError(f"{name}, line {number}: broken JSON: {error}.")
     return None
+
+
+def broken_file(error: Exception, file: File) -> FairauditError:
+    """Say in one line, with the line number, why a file could not be read."""
+    return _broken_json(file.path, file.name, file.format) or broken(error, file.name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress, pairwise
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fairaudit import sources
 from fairaudit.exceptions import FairauditError, nearest
 from fairaudit.sources import Column, File, identifier, literal
-from fairaudit.where import check
+from fairaudit.where import compile_condition
 
 Array = NDArray[Any]
 Missing = Literal["error", "delete", "skip"]
@@ -316,10 +316,13 @@ class Table:
         strings = len(cells)
         if identity is not None:
             cells.append(f"coalesce({_name(self.column(identity))}::VARCHAR, '') || chr(10)")
-        for array, start, stop in self._stream(self._query(cells, where, missing_values)):
+        stream = self._stream(self._query(cells, where, missing_values))
+        for array, start, stop in stream:
             columns = [_strings(array.child(i), start, stop) for i in range(strings)]
             for name, column in zip(texts, columns, strict=False):
-                self._refuse_nul(name, column)
+                if _has_nul(column):
+                    stream.close()
+                    raise self._no_text(name)
             yield Batch(
                 {name: text[:-1] for name, text in zip(texts, columns, strict=False)},
                 {name: _cells(columns[len(texts) + i]) for i, name in enumerate(labels)},
@@ -332,26 +335,28 @@ class Table:
         outputs = [f"{cell} AS c{i}" for i, cell in enumerate(cells)]
         if where is None:
             return f"SELECT {', '.join([*outputs, '1::UTINYINT'])} FROM ({self.select})"
-        used = check(self.workspace.connection, where, (c.alias for c in self.columns))
+        texts = {c.alias: c.type in ("VARCHAR", "JSON") for c in self.columns}
+        condition, used = compile_condition(self.workspace.connection, where, texts)
         outputs += [
             f"{_value(column, missing)} AS {_name(column)}"
             for column in self.columns
             if column.alias in used
         ]
-        kept = [f"c{i}" for i in range(len(cells))] + [f"((\n{where}\n) IS TRUE)::UTINYINT"]
+        kept = [f"c{i}" for i in range(len(cells))] + [f"({condition} IS TRUE)::UTINYINT"]
         inner = f"SELECT {', '.join(outputs)} FROM ({self.select})"
         return f"SELECT {', '.join(kept)} FROM ({inner})"
 
-    def _stream(self, query: str) -> Iterator[tuple[Any, int, int]]:
+    def _stream(self, query: str) -> Generator[tuple[Any, int, int]]:
         """Run a query: Arrow batches, and ranges of at most `BATCH` rows in them."""
         from nanoarrow import ArrayStream
         from nanoarrow._utils import NanoarrowException
 
         self.workspace.lock()
         try:
-            for array in ArrayStream(self.workspace.connection.sql(query)):
-                for start in range(0, len(array), BATCH):
-                    yield array, start, min(start + BATCH, len(array))
+            with ArrayStream(self.workspace.connection.sql(query)) as arrays:
+                for array in arrays:
+                    for start in range(0, len(array), BATCH):
+                        yield array, start, min(start + BATCH, len(array))
         except (duckdb.Error, NanoarrowException) as error:
             raise self._broken(error) from None
 
@@ -369,10 +374,8 @@ class Table:
         """Say which file and line a query failed on."""
         text = str(error)
         for file in self.files:
-            if file.format in ("jsonl", "json") and "JSON" in text:
-                return sources.find_broken_json(file) or sources.broken(error, file.name)
-            if str(file.path) in text:
-                return sources.broken(error, file.name)
+            if len(self.files) == 1 or str(file.path) in text:
+                return sources.broken_file(error, file)
         return sources.broken(error, self.name)
 
     def refuse_duplicate(self, name: str, digest: int, where: str | None) -> None:
@@ -395,19 +398,23 @@ class Table:
                 "Audit one run at a time (--where), or name another column: --id-column"
             )
 
-    def _refuse_nul(self, name: str, column: str) -> None:
-        """Refuse cells that are no text, which `_text_cell` marked, or that hold a NUL."""
-        if NOTHING not in column or not any(
-            NOTHING in cell and cell != NOTHING for cell in column.split("\n")
-        ):
-            return
-        cell = _text_cell(self.column(name))
+    def _no_text(self, name: str) -> FairauditError:
+        """Find the first cell that is no text, which `_text_cell` marked, or holds a NUL."""
+        column = self.column(name)
         number, text = self.rows(
-            f"SELECT * FROM (SELECT row_number() OVER (), {_name(self.column(name))}, "
-            f"{cell} AS cell FROM records) WHERE contains(cell, chr(0)) AND cell <> chr(0) LIMIT 1"
-        )[0][:2]
+            f"SELECT n, text FROM (SELECT row_number() OVER () AS n, {_name(column)} AS text, "
+            f"{_text_cell(column)} AS cell FROM records) "
+            "WHERE contains(cell, chr(0)) AND cell <> chr(0) LIMIT 1"
+        )[0]
         found = "holds a NUL byte" if NOTHING in text else f"is {text}"
-        raise FairauditError(f"{self.name}, row {number}: {name} {found}; expected text.")
+        return FairauditError(f"{self.name}, row {number}: {name} {found}; expected text.")
+
+
+def _has_nul(column: str) -> bool:
+    """Whether a cell holds a NUL, beside those that are nothing but one: the missing."""
+    return NOTHING in column and any(
+        NOTHING in cell and cell != NOTHING for cell in column.split("\n")
+    )
 
 
 def _name(column: Column) -> str:

@@ -6,8 +6,9 @@ what is allowed, so it can neither read a file nor call anything but plain funct
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -16,8 +17,10 @@ from fairaudit.exceptions import FairauditError, nearest
 
 _CLASSES = {
     "BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION",
-    "OPERATOR",
+    "OPERATOR", "TYPE",
 }  # fmt: skip
+#: Kinds of literals that make a comparison numeric.
+_NUMBERS = ("INTEGER", "NUMERIC")
 _FUNCTIONS = {
     "+", "-", "*", "/", "//", "%", "||", "~~", "!~~", "~~*", "!~~*", "abs", "ceil", "concat",
     "contains", "ends_with", "floor", "left", "length", "lower", "prefix", "regexp_full_match",
@@ -26,8 +29,10 @@ _FUNCTIONS = {
 }  # fmt: skip
 
 
-def check(connection: duckdb.DuckDBPyConnection, expression: str, names: Iterable[str]) -> set[str]:
-    """Check a filter expression.
+def compile_condition(
+    connection: duckdb.DuckDBPyConnection, expression: str, columns: Mapping[str, bool]
+) -> tuple[str, set[str]]:
+    """Check a condition, and make its comparisons of text with numbers numeric.
 
     Parameters
     ----------
@@ -35,22 +40,23 @@ def check(connection: duckdb.DuckDBPyConnection, expression: str, names: Iterabl
         Parses.
     expression : str
         For instance ``age >= 18 and accent in ('us', 'uk')``.
-    names : iterable of str
-        The columns there are.
+    columns : mapping of str to bool
+        The columns there are, and whether they hold text.
 
     Returns
     -------
-    set of str
-        The columns that the expression uses, as `names` spells them.
+    str, set of str
+        SQL for the condition, and the columns that it uses, as `columns` spells them.
 
     Raises
     ------
     FairauditError
         If it is no expression, uses an unknown column, or anything that is not allowed.
     """
-    known = {name.lower(): name for name in names}
+    known = {name.lower(): name for name in columns}
     used = set()
-    for node in _nodes(_parse(connection, expression)):
+    tree = _parse(connection, expression)
+    for node in list(_nodes(tree)):
         kind = node.get("class")
         if kind is not None and kind not in _CLASSES:
             _refuse(expression, f"{kind.lower()} expressions are not allowed")
@@ -61,7 +67,41 @@ def check(connection: duckdb.DuckDBPyConnection, expression: str, names: Iterabl
             if name.lower() not in known:
                 _refuse(expression, f"no column '{name}'. {nearest(name, known.values())}")
             used.add(known[name.lower()])
-    return used
+    texts = {name.lower() for name, is_text in columns.items() if is_text}
+    return _sql(connection, _numeric(connection, tree, texts)), used
+
+
+def _numeric(connection: duckdb.DuckDBPyConnection, tree: Any, texts: set[str]) -> Any:
+    """Cast columns of text to numbers where they are compared with numbers, as in a CSV file."""
+    cast = _parse(connection, "CAST(x AS DOUBLE)")
+    for node in list(_nodes(tree)):
+        sides = _compared(node)
+        if any(side.get("literal", {}).get("kind") in _NUMBERS for side in sides):
+            for side in sides:
+                name = ".".join(side.get("column_names", ()))
+                if side.get("class") == "COLUMN_REF" and name.lower() in texts:
+                    column = dict(side)
+                    side.clear()
+                    side.update({**copy.deepcopy(cast), "child": column})
+    return tree
+
+
+def _compared(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a node of a syntax tree compares with each other."""
+    if node.get("class") in ("COMPARISON", "BETWEEN"):
+        sides = [node.get(name) for name in ("left", "right", "input", "lower", "upper")]
+        return [side for side in sides if side is not None]
+    if node.get("type") in ("COMPARE_IN", "COMPARE_NOT_IN"):
+        return list(node["children"])
+    return []
+
+
+def _sql(connection: duckdb.DuckDBPyConnection, tree: Any) -> str:
+    """SQL of a syntax tree."""
+    frame = _tree(connection, "TRUE")
+    frame["statements"][0]["node"]["where_clause"] = tree
+    row = connection.execute("SELECT json_deserialize_sql(?)", [json.dumps(frame)]).fetchone()
+    return str(row[0]).split(" WHERE ", 1)[1] if row else ""
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, expression: str) -> Any:

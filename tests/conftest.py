@@ -50,9 +50,7 @@ def speakers(
     return sums_of(matrix, group)
 
 
-def sums_of(
-    matrix: np.ndarray, group: np.ndarray, cluster: np.ndarray | None = None
-) -> Sums:
+def sums_of(matrix: np.ndarray, group: np.ndarray, cluster: np.ndarray | None = None) -> Sums:
     """Sums from rows of counts: each row a cluster of its own, unless told otherwise."""
     cluster = np.arange(len(matrix)) if cluster is None else cluster
     names = tuple(f"g{g:02d}" for g in range(int(group.max()) + 1))

@@ -55,7 +55,9 @@ def test_pooled_metrics_are_jiwers():
     each = [jiwer.wer(r, h) for r, h in zip(references, hypotheses, strict=True)]
     assert np.isclose(METRICS["wer_macro"].value(COLUMNS, totals), np.mean(each))
     assert np.isclose(METRICS["ser"].value(COLUMNS, totals), np.mean(np.array(each) > 0))
-    assert np.isclose(METRICS["wer_over_half"].value(COLUMNS, totals), np.mean(np.array(each) > 0.5))
+    assert np.isclose(
+        METRICS["wer_over_half"].value(COLUMNS, totals), np.mean(np.array(each) > 0.5)
+    )
 
 
 def test_nothing_heard_loses_all_information():

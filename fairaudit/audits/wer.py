@@ -211,6 +211,8 @@ class Transcripts:
 
     def open(self, workspace: Workspace) -> tuple[Table, Roles]:
         """Open the tables, join them, and say which column is what."""
+        # All files are opened before the first is read: then SQL is locked to them.
+        side = None if self.speakers is None else workspace.open(self.speakers)
         if self.data is not None:
             table = workspace.open(self.data)
             reference = self._role(table, "reference", self.ref_column, "--ref-column")
@@ -219,8 +221,8 @@ class Transcripts:
         else:
             table, reference, hypothesis, identity = self._open_both(workspace)
         speaker = self.speaker_column or table.guess("speaker", "--speaker-column")
-        if self.speakers is not None:
-            table, speaker = self._add_speakers(workspace, table, speaker)
+        if side is not None:
+            table, speaker = self._add_speakers(table, side, speaker)
         return table, Roles(reference, hypothesis, identity, speaker)
 
     def _role(self, table: Table, role: str, given: str | None, flag: str) -> str:
@@ -250,10 +252,7 @@ class Transcripts:
         given = self.id_column if self.id_column in table.names else None
         return self._role(table, "id", given, "--id-column")
 
-    def _add_speakers(
-        self, workspace: Workspace, table: Table, speaker: str | None
-    ) -> tuple[Table, str]:
-        side = workspace.open(self.speakers)
+    def _add_speakers(self, table: Table, side: Table, speaker: str | None) -> tuple[Table, str]:
         own = self._role(table, "speaker", speaker, "--speaker-column")
         other = own if own in side.names else side.guess("speaker", "--speaker-column")
         other = other or side.guess("id", "--speaker-column")

@@ -228,21 +228,24 @@ def gap(sums: Sums, estimates: Estimates, permuted: Array, confidence: float) ->
     low, high = contrast.difference_interval(confidence, len(first))
     ratio_low, ratio_high = contrast.ratio_interval(confidence, len(first))
     ceiling = np.inf if estimates.metric.range == "rate" else 1.0
-    smallest, largest = int(np.argmin(estimates.value)), int(np.argmax(estimates.value))
+    order = np.argsort(estimates.value, kind="stable")
+    smallest, largest = int(order[0]), int(order[-1])
     lower_is_better = estimates.metric.direction == "lower"
     value = float(estimates.value[largest] - estimates.value[smallest])
     chance = _spans(estimates.metric.value(sums.columns, permuted))
     p_value = _tail(chance, value)
     differ = p_value <= 1 - confidence
+    ratio = float(_divide(estimates.value[largest], estimates.value[smallest]))
+    one = ratio / ratio  # nan where the ratio is
     return Gap(
         worst=largest if lower_is_better else smallest,
         best=smallest if lower_is_better else largest,
         value=value,
         low=max(_largest(low, -high), 0.0) if differ else 0.0,
         high=min(_largest(high, -low), ceiling),
-        ratio=float(_divide(estimates.value[largest], estimates.value[smallest])),
-        ratio_low=max(_largest(ratio_low, _divide(1.0, ratio_high)), 1.0) if differ else 1.0,
-        ratio_high=_largest(ratio_high, _divide(1.0, ratio_low)),
+        ratio=ratio,
+        ratio_low=one * max(_largest(ratio_low, _divide(1.0, ratio_high)), 1.0) if differ else one,
+        ratio_high=one * _largest(ratio_high, _divide(1.0, ratio_low)),
         chance=float(np.mean(chance)),
         p_value=p_value,
     )

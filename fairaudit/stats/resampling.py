@@ -106,10 +106,14 @@ def _normal_resamples(sums: Sums, resamples: int, seed: int) -> Array:
 
 
 def _normal(covariance: Array, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
-    """Draw normal vectors of mean 0 with this (semidefinite) covariance: shape (*shape, K)."""
+    """Draw normal vectors of mean 0 with this (semidefinite) covariance: shape (*shape, K).
+
+    By the symmetric root, which rounding errors in the covariance do not turn around.
+    """
     values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    return generator.standard_normal((*shape, len(values))) @ root.T
+    values = np.where(values > 1e-12 * values.max(initial=0), values, 0)
+    root = (vectors * np.sqrt(values)) @ vectors.T
+    return generator.standard_normal((*shape, len(values))) @ root
 
 
 def permuted_totals(sums: Sums, resamples: int, seed: int) -> Array:

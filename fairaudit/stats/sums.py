@@ -225,6 +225,14 @@ def _symmetric(moments: Array) -> Array:
     return (moments + moments.transpose(0, 2, 1)) / 2
 
 
+def _settled(sums: Array) -> Array:
+    """Sums of fractions to 12 significant digits: the rest depends on the order of additions."""
+    with np.errstate(divide="ignore"):
+        digits = 11 - np.floor(np.log10(np.abs(sums)))
+    unit = 10.0 ** np.where(np.isfinite(digits), digits, 0)
+    return np.where(sums == np.floor(sums), sums, np.round(sums * unit) / unit)
+
+
 class Accumulator:
     """Adds up batches of records, keeping sums only.
 
@@ -313,12 +321,14 @@ class Accumulator:
             tuple(cluster_names),
             present % len(group_names),
             present // len(group_names),
-            _add_up(index, self._sums[0], len(present)),
+            _settled(_add_up(index, self._sums[0], len(present))),
         )
 
     def _unclustered(self, attribute: str | None, names: Array, group: Array, code: Array) -> Sums:
         moments = np.zeros((len(names), *self._moments.shape[1:]))
         np.add.at(moments, code[: len(self._moments)], self._moments)
         every = np.arange(len(names))
-        matrix = _add_up(group, self._sums[0], len(names))
-        return Sums(attribute, self.columns, tuple(names), None, every, every, matrix, moments)
+        matrix = _settled(_add_up(group, self._sums[0], len(names)))
+        return Sums(
+            attribute, self.columns, tuple(names), None, every, every, matrix, _settled(moments)
+        )

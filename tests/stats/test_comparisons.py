@@ -73,7 +73,9 @@ def test_ratio_of_shares_is_katz():
     low, high = pairs(sums, found, np.array([0]), np.array([1])).ratio_interval(0.95)
     se = np.sqrt((1 - 0.8) / 56 + (1 - 0.6) / 48)
     # Records as units bring n / (n - 1) and a t of 140 degrees of freedom.
-    np.testing.assert_allclose(np.log([low[0], high[0]]), np.log(4 / 3) + Z * se * np.array([-1, 1]), atol=0.01)
+    np.testing.assert_allclose(
+        np.log([low[0], high[0]]), np.log(4 / 3) + Z * se * np.array([-1, 1]), atol=0.01
+    )
 
 
 def test_ratio_to_zero_is_undefined():
@@ -123,7 +125,10 @@ def test_where_higher_is_better_the_lowest_is_worst():
     sums, found = shares((50, 100), (90, 100))
     better = replace(found, metric=replace(SER, direction="higher"))
     permuted = permuted_totals(sums, 199, 0)
-    assert (gap(sums, found, permuted, 0.95).worst, gap(sums, better, permuted, 0.95).worst) == (1, 0)
+    assert (gap(sums, found, permuted, 0.95).worst, gap(sums, better, permuted, 0.95).worst) == (
+        1,
+        0,
+    )
 
 
 @pytest.mark.parametrize("sizes", [[10] * 5, [4, 20, 6]])

@@ -19,9 +19,7 @@ def test_gamma_against_scipy():
     a = rng.exponential(50, 2000) + 0.05
     x = rng.exponential(a)
     x[0] = 0
-    np.testing.assert_allclose(
-        ours.regularised_gamma(a, x), special.gammaincc(a, x), atol=1e-12
-    )
+    np.testing.assert_allclose(ours.regularised_gamma(a, x), special.gammaincc(a, x), atol=1e-12)
 
 
 @pytest.mark.parametrize("p", [0.55, 0.9, 0.975, 0.9995, 1 - 1e-6])

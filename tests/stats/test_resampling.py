@@ -31,7 +31,9 @@ def test_chunks_do_not_matter(monkeypatch):
 def test_a_group_is_resampled_alike_whoever_else_is_audited():
     sums = speakers(np.random.default_rng(3), [5, 7, 6], [0.1, 0.2, 0.3])
     alone = sums.select(np.array([False, True, False]))
-    np.testing.assert_array_equal(bootstrap_totals(sums, 20, 0)[:, 1:2], bootstrap_totals(alone, 20, 0))
+    np.testing.assert_array_equal(
+        bootstrap_totals(sums, 20, 0)[:, 1:2], bootstrap_totals(alone, 20, 0)
+    )
 
 
 def test_nested_clusters_are_resampled_within_their_group():
@@ -93,8 +95,6 @@ def test_normal_limit_of_permutation_has_its_moments(monkeypatch):
     limit = permuted_totals(sums, 20_000, 0)
     np.testing.assert_allclose(real.mean(axis=0), limit.mean(axis=0), rtol=0.01)
     for g in range(3):
-        np.testing.assert_allclose(
-            np.cov(real[:, g, 1:3].T), np.cov(limit[:, g, 1:3].T), rtol=0.08
-        )
+        np.testing.assert_allclose(np.cov(real[:, g, 1:3].T), np.cov(limit[:, g, 1:3].T), rtol=0.08)
     between = [np.cov(d[:, 0, 2], d[:, 1, 2])[0, 1] for d in (real, limit)]
     assert np.isclose(*between, rtol=0.1)
