@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from importlib.metadata import version
 from statistics import median
 from typing import TypeVar
@@ -20,6 +20,8 @@ from typing import TypeVar
 Result = TypeVar("Result")
 Command = Sequence[str]
 
+#: What `spread` shows.
+SPREAD = "median (least-greatest)"
 #: Linux gives the peak in KiB, macOS in bytes.
 _PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -114,7 +116,7 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
     return f"{shown[0]} ({shown[1]}-{shown[2]})"
 
 
-def compare(costs: Mapping[str, Sequence[Cost]], own: str) -> str:
+def compare(costs: Mapping[str, Sequence[Cost]], own: str, digits: int = 2) -> str:
     """Table of costs, with CPU as a multiple of that of `own`.
 
     Parameters
@@ -123,13 +125,15 @@ def compare(costs: Mapping[str, Sequence[Cost]], own: str) -> str:
         From `interleave`.
     own : str
         The name that the others are compared to.
+    digits : int
+        Decimals of seconds.
     """
     base = [cost.cpu for cost in costs[own]]
     rows = []
     for name, each in costs.items():
-        cpu = [cost.cpu for cost in each]
-        wall, peak = ([getattr(cost, what) for cost in each] for what in ("wall", "peak"))
-        rows.append([name, spread(ratios(cpu, base)), spread(cpu), spread(wall), spread(peak, 0)])
+        cpu, wall, peak = (list(column) for column in zip(*map(astuple, each), strict=True))
+        seconds = [spread(cpu, digits), spread(wall, digits)]
+        rows.append([name, spread(ratios(cpu, base)), *seconds, spread(peak, 0)])
     return table(["", "CPU, times", "CPU s", "wall s", "peak MB"], rows)
 
 

@@ -113,7 +113,7 @@ def main() -> None:
         costs = measure.interleave(chosen, options.rounds)
         summary = check(written[name] for name in names)
     print(measure.environment("fairaudit", "duckdb", "rapidfuzz", "numpy", "pandas", "jiwer"))
-    print(f"{options.utterances:,} utterances, {options.rounds} rounds: median (least-greatest)\n")
+    print(f"{options.utterances:,} utterances, {options.rounds} rounds: {measure.SPREAD}\n")
     print(measure.compare(costs, names[0]))
     print(f"\n{summary}")
 
