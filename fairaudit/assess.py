@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fairaudit import __version__
+from fairaudit.arrays import Array
 from fairaudit.audit import Audit, Comparison, Data, Estimate, Kind, Records, signature
 from fairaudit.exceptions import FairauditError
 from fairaudit.metrics import Metric
@@ -35,8 +35,6 @@ from fairaudit.stats.estimates import Estimates, Method, estimate
 from fairaudit.stats.multiplicity import Correction, adjust
 from fairaudit.stats.resampling import bootstrap_totals, permuted_totals
 from fairaudit.stats.sums import MISSING, Sums
-
-Array = NDArray[Any]
 
 #: Below this many clusters a percentile bootstrap is too narrow (10 clusters: 89 % for 95 %).
 FEW_CLUSTERS = 20

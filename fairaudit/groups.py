@@ -10,12 +10,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError
 from fairaudit.stats.sums import ALL, MISSING, Accumulator, Sums
 
-Array = NDArray[Any]
 Labels = Sequence[str | None]
 
 

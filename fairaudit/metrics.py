@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from fairaudit.arrays import Array
+
 Formula = Callable[["Counts"], Any]
 
 #: Where a metric's values may lie, which decides the scale of its intervals.

@@ -261,11 +261,11 @@ def _csv(
 def _first_line(connection: duckdb.DuckDBPyConnection, path: Path, compression: str) -> str:
     if compression == "zstd":
         # Whole lines: no delimiter, no quotes.
-        row = connection.execute(
+        rows = connection.execute(
             f"FROM read_csv({literal(str(path))}, auto_detect=false, compression='zstd', "
             "columns={'line': 'VARCHAR'}, delim='\x01', quote='', escape='', header=false) LIMIT 1"
-        ).fetchone()
-        return str(row[0]) if row else ""
+        ).fetchall()
+        return str(rows[0][0]) if rows else ""
     with gzip.open(path) if compression == "gzip" else path.open("rb") as file:
         line = re.split(rb"[\r\n]", file.readline(1 << 20), maxsplit=1)[0]
     return line.decode("utf-8", errors="replace")

@@ -9,23 +9,19 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import compress, pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import numpy as np
-from numpy.typing import NDArray
 
 from fairaudit import sources
+from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError, nearest
 from fairaudit.sources import Column, File, identifier, literal
 from fairaudit.where import compile_condition
-
-Array = NDArray[Any]
-Missing = Literal["error", "delete", "skip"]
-Match = Literal["exact", "stem"]
 
 #: What stands for a missing attribute or number, beside blank cells.
 MISSING_VALUES = ("", "NA", "N/A", "NaN", "null", "None")
@@ -34,7 +30,6 @@ BATCH = 4_096
 
 #: A missing cell travels as NUL, which no text may contain.
 NOTHING = "\0"
-_IN_JSON_TEXT = "('VARCHAR', 'NULL')"
 
 #: The column names that the field uses for each role.
 USUAL_NAMES = {
@@ -72,6 +67,7 @@ class Workspace:
         )
         self.connection.execute("SET enable_progress_bar=false")
         self._paths: list[Path] = []
+        self._frames = 0
         self._locked = False
 
     def __enter__(self) -> Workspace:
@@ -113,13 +109,14 @@ class Workspace:
         return sources.describe(self.connection, path, name)
 
     def _open_frame(self, frame: Any) -> Table:
-        name = f"frame{len(self._paths)}"
+        self._frames += 1
+        name = f"frame{self._frames}"
         try:
             self.connection.register(name, frame)
             rows = self.connection.execute(f"DESCRIBE {name}").fetchall()
             digest = self.connection.execute(
                 f"SELECT sum(md5_number_lower(f::VARCHAR)::HUGEINT)::VARCHAR FROM {name} AS f"
-            ).fetchone()
+            ).fetchall()
         except (duckdb.Error, TypeError) as error:
             raise FairauditError(
                 f"a {type(frame).__name__} cannot be read as a table: {error}. "
@@ -311,11 +308,11 @@ class Table:
             If a file is broken, or a cell is no text where text is expected.
         """
         cells = [_text_cell(self.text(name)) for name in texts]
-        cells += [f"coalesce({_name(self.column(name))}::VARCHAR, chr(0))" for name in labels]
+        cells += [f"coalesce({column_name(self.column(name))}::VARCHAR, chr(0))" for name in labels]
         cells = [f"{cell} || chr(10)" for cell in cells]
         strings = len(cells)
         if identity is not None:
-            cells.append(f"coalesce({_name(self.column(identity))}::VARCHAR, '') || chr(10)")
+            cells.append(f"coalesce({column_name(self.column(identity))}::VARCHAR, '') || chr(10)")
         stream = self._stream(self._query(cells, where, missing_values))
         for array, start, stop in stream:
             columns = [_strings(array.child(i), start, stop) for i in range(strings)]
@@ -338,7 +335,7 @@ class Table:
         texts = {c.alias: c.type in ("VARCHAR", "JSON") for c in self.columns}
         condition, used = compile_condition(self.workspace.connection, where, texts)
         outputs += [
-            f"{_value(column, missing)} AS {_name(column)}"
+            f"{_value(column, missing)} AS {column_name(column)}"
             for column in self.columns
             if column.alias in used
         ]
@@ -402,8 +399,8 @@ class Table:
         """Find the first cell that is no text, which `_text_cell` marked, or holds a NUL."""
         column = self.column(name)
         number, text = self.rows(
-            f"SELECT n, text FROM (SELECT row_number() OVER () AS n, {_name(column)} AS text, "
-            f"{_text_cell(column)} AS cell FROM records) "
+            "SELECT n, text FROM (SELECT row_number() OVER () AS n, "
+            f"{column_name(column)} AS text, {_text_cell(column)} AS cell FROM records) "
             "WHERE contains(cell, chr(0)) AND cell <> chr(0) LIMIT 1"
         )[0]
         found = "holds a NUL byte" if NOTHING in text else f"is {text}"
@@ -417,13 +414,14 @@ def _has_nul(column: str) -> bool:
     )
 
 
-def _name(column: Column) -> str:
+def column_name(column: Column) -> str:
+    """The column's name, quoted for SQL."""
     return identifier(column.alias)
 
 
 def _text_cell(column: Column) -> str:
     """SQL for a cell of text: NUL where missing, NUL and more where it is no text."""
-    name = _name(column)
+    name = column_name(column)
     if column.type == "JSON":
         kind = identifier(f"{column.alias}:type")
         return (
@@ -436,7 +434,7 @@ def _text_cell(column: Column) -> str:
 def _value(column: Column, missing: Sequence[str]) -> str:
     """SQL for a cell, NULL where it is one of the missing values."""
     listed = ", ".join(literal(value) for value in missing)
-    name = _name(column)
+    name = column_name(column)
     if not listed or column.type not in ("VARCHAR", "JSON"):
         return name
     return f"CASE WHEN {name} NOT IN ({listed}) THEN {name} END"
@@ -493,172 +491,3 @@ def _flags(column: Any, start: int, stop: int) -> Array:
     """Rows of an Arrow column of bytes that are 0 or 1."""
     flags = np.frombuffer(column.buffers[1], dtype=np.uint8)
     return flags[column.offset + start : column.offset + stop].astype(bool)
-
-
-def join(
-    left: Table,
-    right: Table,
-    on: tuple[str, str],
-    kept: str,
-    missing: Missing,
-    match: Match,
-) -> tuple[Table, str]:
-    """Join two tables of one workspace on their record ids.
-
-    Parameters
-    ----------
-    left, right : Table
-        References and hypotheses. Where both have a column, the left one's stands.
-    on : (str, str)
-        The columns of the ids.
-    kept : str
-        A column of `right` that is wanted even where `left` has one of its name.
-    missing : {"error", "delete", "skip"}
-        What becomes of an id in one table and not in the other: an error; or a missing
-        right side is kept as missing, or skipped, and a missing left side is dropped.
-    match : {"exact", "stem"}
-        Whether ids must be equal, or only their file names without folder and suffix.
-
-    Returns
-    -------
-    Table, str
-        The joined table, and what `kept` is called in it.
-
-    Raises
-    ------
-    FairauditError
-        If ids stand twice in a table, or do not match under ``missing="error"``.
-    """
-    keys = [_key(table.column(name), match) for table, name in zip((left, right), on, strict=True)]
-    for table, name, key in zip((left, right), on, keys, strict=True):
-        _refuse_duplicates(table, name, key)
-    dropped = _unmatched(left, right, on, keys, missing)
-    extra = _new_columns(left, right, on[1], kept)
-    cells = "".join(f", {_joined_cell(column, new.alias)}" for column, new in extra)
-    select = (
-        f"SELECT l.* EXCLUDE (join_key){cells} "
-        f"FROM (SELECT *, {keys[0]} AS join_key FROM ({left.select})) AS l "
-        f"{'LEFT' if missing == 'delete' else 'INNER'} JOIN "
-        f"(SELECT *, {keys[1]} AS join_key FROM ({right.select})) AS r USING (join_key)"
-    )
-    joined = replace(
-        left,
-        select=select,
-        columns=(*left.columns, *(new for _, new in extra)),
-        files=left.files + right.files,
-        name=f"{left.name} with {right.name}",
-        dropped={**left.dropped, **dropped},
-    )
-    return joined, next(new.name for column, new in extra if column.name == kept)
-
-
-def _new_columns(
-    left: Table, right: Table, key: str, kept: str | None
-) -> list[tuple[Column, Column]]:
-    """Columns of `right` that `left` has not, and `kept`; as they were and as they become."""
-    own = {column.alias.lower() for column in left.columns}
-    columns = []
-    for column in right.columns:
-        new = replace(column, delimited=False)
-        if column.name == kept and column.alias.lower() in own:
-            new = replace(new, name=f"{kept} of {right.name}", alias=f"{kept} of {right.name}")
-        if column.name == kept or (column.alias.lower() not in own and column.name != key):
-            columns.append((column, new))
-    return columns
-
-
-def _joined_cell(column: Column, alias: str) -> str:
-    """SQL for a cell of the right side; what was blank text stays text where rows matched."""
-    name, new = _name(column), identifier(alias)
-    if column.type == "JSON":
-        kinds = [identifier(f"{each}:type") for each in (column.alias, alias)]
-        return f"r.{name} AS {new}, r.{kinds[0]} AS {kinds[1]}"
-    if column.delimited:
-        return f"CASE WHEN r.join_key IS NOT NULL THEN coalesce(r.{name}, '') END AS {new}"
-    return f"r.{name} AS {new}"
-
-
-def _key(column: Column, match: Match) -> str:
-    """SQL for the key that ids are matched on."""
-    text = f"{_name(column)}::VARCHAR"
-    if match == "exact":
-        return text
-    return f"regexp_replace({text}, '^.*[/\\\\]|\\.[A-Za-z0-9]+$', '', 'g')"
-
-
-def _refuse_duplicates(table: Table, name: str, key: str) -> None:
-    """Require that ids stand once and are not empty."""
-    rows = table.rows(
-        f"SELECT {key} AS id, count(*) AS n FROM records GROUP BY id "
-        "HAVING n > 1 OR id IS NULL OR id = '' ORDER BY id LIMIT 1"
-    )
-    if rows:
-        found, times = rows[0]
-        what = f"'{found}' stands {times} times" if found else f"{times} are empty"
-        raise FairauditError(f"{table.name}: ids in column '{name}' must be unique; {what}.")
-
-
-def _unmatched(
-    left: Table, right: Table, on: tuple[str, str], keys: Sequence[str], missing: Missing
-) -> dict[str, int]:
-    """Count the ids that stand in one table only; an error where that is not allowed."""
-    dropped = {}
-    for (table, key), (other, other_key), name, reason in zip(
-        ((left, keys[0]), (right, keys[1])),
-        ((right, keys[1]), (left, keys[0])),
-        on,
-        ("no hypothesis", "no reference"),
-        strict=True,
-    ):
-        rows = table.rows(
-            f"SELECT count(*), min(id) FROM (SELECT {key} AS id FROM records "
-            f"EXCEPT SELECT {other_key} FROM ({other.select}))"
-        )
-        count, example = rows[0]
-        if count and missing == "error":
-            raise FairauditError(
-                f"{table.name}: {count} ids of column '{name}' are not in {other.name}, "
-                f"'{example}' the first. Use --missing delete to count them as deleted (or, "
-                "without a reference, to drop them), --missing skip to drop them."
-            )
-        if count and (missing == "skip" or table is right):
-            dropped[reason] = count
-    return dropped
-
-
-def add_attributes(table: Table, side: Table, on: tuple[str, str], missing: Missing) -> Table:
-    """Add the columns of a side table, one row per speaker, to a table of records.
-
-    Parameters
-    ----------
-    table, side : Table
-        Records, and what is known about their speakers.
-    on : (str, str)
-        The columns of the speaker ids.
-    missing : {"error", "delete", "skip"}
-        A speaker who is not in `side` is an error, or has no attributes.
-
-    Raises
-    ------
-    FairauditError
-        If a speaker stands twice in `side`, or is missing there under ``missing="error"``.
-    """
-    left, right = (_key(t.column(name), "exact") for t, name in zip((table, side), on, strict=True))
-    _refuse_duplicates(side, on[1], right)
-    count, example = table.rows(
-        f"SELECT count(*), min(id) FROM (SELECT {left} AS id FROM records "
-        f"EXCEPT SELECT {right} FROM ({side.select}))"
-    )[0]
-    if count and missing == "error":
-        raise FairauditError(
-            f"{side.name}: {count} speakers of {table.name} are not in column '{on[1]}', "
-            f"'{example}' the first. Use --missing delete to leave their attributes missing."
-        )
-    extra = [new for _, new in _new_columns(table, side, on[1], None)]
-    cells = "".join(f", r.{_name(column)}" for column in extra)
-    select = (
-        f"SELECT l.*{cells} FROM ({table.select}) AS l LEFT JOIN ({side.select}) AS r "
-        f"ON l.{_name(table.column(on[0]))}::VARCHAR = r.{_name(side.column(on[1]))}::VARCHAR"
-    )
-    columns = (*table.columns, *extra)
-    return replace(table, select=select, columns=columns, files=table.files + side.files)

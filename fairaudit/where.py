@@ -100,8 +100,8 @@ def _sql(connection: duckdb.DuckDBPyConnection, tree: Any) -> str:
     """SQL of a syntax tree."""
     frame = _tree(connection, "TRUE")
     frame["statements"][0]["node"]["where_clause"] = tree
-    row = connection.execute("SELECT json_deserialize_sql(?)", [json.dumps(frame)]).fetchone()
-    return str(row[0]).split(" WHERE ", 1)[1] if row else ""
+    rows = connection.execute("SELECT json_deserialize_sql(?)", [json.dumps(frame)]).fetchall()
+    return str(rows[0][0]).split(" WHERE ", 1)[1]
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, expression: str) -> Any:
@@ -119,8 +119,7 @@ def _parse(connection: duckdb.DuckDBPyConnection, expression: str) -> Any:
 
 def _tree(connection: duckdb.DuckDBPyConnection, expression: str) -> Any:
     query = f"SELECT 1 FROM t WHERE (\n{expression}\n)"
-    row = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchone()
-    return json.loads(row[0]) if row else {}
+    return json.loads(connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()[0][0])
 
 
 def _cut(tree: Any) -> Any:

@@ -10,10 +10,10 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "fairaudit"
 #: From bottom to top; a module imports from its own room and from those before it.
 ROOMS = [
-    ["exceptions"],
+    ["arrays", "exceptions"],
     ["metrics", "sources", "where"],
     ["stats", "table"],
-    ["groups"],
+    ["groups", "joins"],
     ["selection", "audit"],
     ["assess"],
     ["audits"],

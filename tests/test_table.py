@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from fairaudit.exceptions import FairauditError
-from fairaudit.table import NOTHING, Workspace, _digests, add_attributes, join
+from fairaudit.joins import add_attributes, join
+from fairaudit.table import NOTHING, Workspace, _digests
 
 ROWS = [("u1", "Hello, you", "hello", "us"), ("u2", 'say "x"', "", "uk"), ("u3", "", "a b", "")]
 HEADER = ["id", "ref", "hyp", "accent"]

@@ -7,13 +7,11 @@ place of `count` and nothing else would notice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rapidfuzz.distance.Levenshtein import distance, editops
 
-Array = NDArray[Any]
+from fairaudit.arrays import Array
 
 #: What is counted per utterance; see the speech section of `fairaudit.metrics`.
 COLUMNS = (

@@ -9,29 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fairaudit.arrays import Array
 from fairaudit.assess import Design, conclude
 from fairaudit.audit import Audit, Records
 from fairaudit.audits import alignment
 from fairaudit.audits.normalizers import Normalizer, normalizer
 from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Grouping
+from fairaudit.joins import Match, Missing, add_attributes, join
 from fairaudit.metrics import METRICS, SPEECH, Metric
 from fairaudit.selection import Selection
-from fairaudit.table import (
-    MISSING_VALUES,
-    NOTHING,
-    Batch,
-    Match,
-    Missing,
-    Table,
-    Workspace,
-    add_attributes,
-    join,
-)
-
-Array = NDArray[Any]
+from fairaudit.table import MISSING_VALUES, NOTHING, Batch, Table, Workspace
 
 
 def wer(

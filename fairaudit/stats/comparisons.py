@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fairaudit.arrays import Array
 from fairaudit.metrics import Metric
 from fairaudit.stats import intervals, power
 from fairaudit.stats.distributions import normal_two_sided
 from fairaudit.stats.estimates import Estimates, estimate, quantiles
 from fairaudit.stats.intervals import Interval
 from fairaudit.stats.sums import Sums, small_sample_factor
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fairaudit.arrays import Array
 from fairaudit.metrics import Metric
 from fairaudit.stats import intervals
 from fairaudit.stats.distributions import normal_quantile
 from fairaudit.stats.intervals import Interval
 from fairaudit.stats.sums import Spread
-
-Array = NDArray[Any]
 
 #: How intervals are made; ``auto`` is Student's t by linearisation, Wilson for shares of
 #: independent records.

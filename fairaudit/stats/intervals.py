@@ -6,15 +6,12 @@ interval to be had.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from fairaudit.arrays import Array
 from fairaudit.metrics import Range
 from fairaudit.stats import distributions
 
-Array = NDArray[Any]
 Interval = tuple[Array, Array]
 
 

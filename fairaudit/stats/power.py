@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fairaudit.arrays import Array
 from fairaudit.metrics import Range
 from fairaudit.stats.intervals import t_quantiles
-
-Array = NDArray[Any]
 
 #: The power that planning is for: the usual 80 %.
 POWER = 0.8

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fairaudit.arrays import Array
 from fairaudit.stats.sums import Sums
-
-Array = NDArray[Any]
 
 #: Clusters up to which labels are really permuted. The sums of that many randomly drawn
 #: clusters are normal for all purposes; above, they are drawn from that limit distribution.

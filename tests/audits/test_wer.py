@@ -276,13 +276,20 @@ def test_the_first_metric_is_the_headline(frame):
         fairaudit.wer(frame, metrics=["bleu"])
 
 
-def test_frames_without_pandas_types(frame):
-    pytest.importorskip("pyarrow")
-    import pyarrow as pa
+def test_frames_of_other_libraries(frame):
+    import polars
+    import pyarrow
 
-    assert fairaudit.wer(pa.Table.from_pandas(frame)).estimates == fairaudit.wer(frame).estimates
+    expected = fairaudit.wer(frame, by="accent").estimates
+    for other in (pyarrow.Table.from_pandas(frame), polars.from_pandas(frame)):
+        assert fairaudit.wer(other, by="accent").estimates == expected
 
 
 def test_what_is_no_table():
     with pytest.raises(FairauditError, match="a int cannot be read as a table"):
         fairaudit.wer(3)
+
+
+def test_separate_frames(frame):
+    apart = fairaudit.wer(ref=frame[["id", "reference"]], hyp=frame[["id", "hypothesis"]])
+    assert apart.estimates == fairaudit.wer(frame).estimates
