@@ -64,6 +64,14 @@ def test_table_fits_eighty_columns():
         assert line == line.rstrip()
 
 
+@pytest.mark.parametrize("width", ["20", "60", "200"])
+def test_no_figure_is_cut_off_on_any_terminal(width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", width)
+    text = run(EXAMPLE, *BY).stdout
+    assert "\u2026" not in text
+    assert re.search(r"70\.5 \[64\.6, 77\.0\] 45/21/4  3132  288    6  \+24\.4\*", text)
+
+
 def test_no_colour_when_piped():
     assert "\x1b" not in run(EXAMPLE, *BY).output
 

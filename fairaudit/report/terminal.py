@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
@@ -11,6 +10,9 @@ from rich.text import Text
 
 from fairaudit.audit import Audit
 from fairaudit.report.sheets import Sheet, closing, printable, sheets
+
+#: The least room for names.
+_NARROWEST = 12
 
 
 def show(audit: Audit, console: Console, further: bool) -> None:
@@ -28,7 +30,11 @@ def show(audit: Audit, console: Console, further: bool) -> None:
     with console.capture() as captured:
         for sheet in sheets(audit, further):
             console.print(Text(sheet.title, style="bold"))
+            width = console.width
+            # Wider than a narrow terminal: a line that wraps is better than a figure cut off.
+            console.width = max(width, _figures_width(sheet) + _NARROWEST)
             console.print(_table(sheet, console.width))
+            console.width = width
             for sentence in sheet.sentences:
                 console.print(Text(sentence))
             console.print()
@@ -42,23 +48,20 @@ def show(audit: Audit, console: Console, further: bool) -> None:
     console.file.write(text)
 
 
+def _figures_width(sheet: Sheet) -> int:
+    """Columns of the terminal that all columns but the names take."""
+    cells = zip(*([short for short, _ in sheet.header], *sheet.rows), strict=True)
+    return sum(1 + max(map(len, column)) for column in list(cells)[1:])
+
+
 def _table(sheet: Sheet, width: int) -> Table:
     """A table of right-aligned figures; only names are folded, at hyphens if need be."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="italic")
     for i, (short, _) in enumerate(sheet.header):
         table.add_column(short, justify="right" if i else "left", no_wrap=True)
-    figures = list(zip(*sheet.rows, strict=True))[1:]
-    headings = [short for short, _ in sheet.header][1:]
-    used = sum(
-        1 + max(map(len, [heading, *cells]))
-        for heading, cells in zip(headings, figures, strict=True)
-    )
+    room = width - _figures_width(sheet)
     for name, *cells in sheet.rows:
         # Text, not str: brackets in names and intervals are no markup.
-        folded = "\n".join(_fold(name, max(width - used, 8)))
-        table.add_row(Text(folded), *(Text(cell) for cell in cells))
+        folded = textwrap.wrap(name, room, subsequent_indent=" ") or [name]
+        table.add_row(Text("\n".join(folded)), *(Text(cell) for cell in cells))
     return table
-
-
-def _fold(name: str, width: int) -> Iterator[str]:
-    yield from textwrap.wrap(name, width, subsequent_indent=" ") or [name]
