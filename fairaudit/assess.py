@@ -26,14 +26,13 @@ from fairaudit.stats.comparisons import (
     Gap,
     between_group_deviation,
     gap,
-    homogeneity,
     pairs,
     percentile_gap,
     versus_rest,
 )
 from fairaudit.stats.estimates import Estimates, Method, estimate
 from fairaudit.stats.multiplicity import Correction, adjust
-from fairaudit.stats.resampling import bootstrap_totals, permuted_totals
+from fairaudit.stats.resampling import bootstrap_totals
 from fairaudit.stats.sums import MISSING, Sums
 
 #: Below this many clusters a percentile bootstrap is too narrow (10 clusters: 89 % for 95 %).
@@ -168,6 +167,7 @@ class Assessment:
             sums.spread,
             clustered=self._clustered,
             resampled=self._resampled,
+            score=self.design.interval == "auto",
         )
 
     def _estimate_rows(self, metric: Metric) -> Iterator[Estimate]:
@@ -276,9 +276,8 @@ class Assessment:
         """What each pair could have shown, and how much more data it would need."""
         plan = contrast.plan(self.design.confidence, comparisons)
         growth = power.growth_needed(plan)
-        a, b = contrast.a, contrast.b
-        units = np.ceil((growth - 1) * a.units) + np.ceil((growth - 1) * b.units)
-        per_unit = (a.records + b.records) / (a.units + b.units)
+        units = np.ceil((growth - 1) * contrast.units)
+        per_unit = (contrast.a.records + contrast.b.records) / contrast.units
         return [
             {
                 "minimum_detectable": _defined(detectable),
@@ -294,8 +293,8 @@ class Assessment:
         """The gap, its ratio, homogeneity, and for the first metric all pairs."""
         sums = self.sums.select(compared)
         found = self._found[metric.name].take(np.flatnonzero(compared))
-        permuted = self._permuted(compared)
-        widest = gap(sums, found, permuted, self.design.confidence)
+        design = self.design
+        widest = gap(sums, found, design.confidence, design.resamples, design.seed)
         worst_pair = pairs(sums, found, np.array([widest.worst]), np.array([widest.best]))
         many = len(sums.groups) * (len(sums.groups) - 1) // 2
         planning = self._planning(worst_pair, comparisons=many)[0]
@@ -304,8 +303,8 @@ class Assessment:
             sums.attribute,
             metric.name,
             "heterogeneity",
-            value=between_group_deviation(found),
-            p_value=homogeneity(metric, sums, permuted),
+            value=between_group_deviation(sums, found),
+            p_value=widest.p_value,
         )
         if metric is self.metrics[0] and len(sums.groups) <= MOST_LISTED_GROUPS:
             first, second = np.triu_indices(len(sums.groups), 1)
@@ -343,18 +342,6 @@ class Assessment:
             _defined(widest.ratio_low),
             _defined(widest.ratio_high),
         )
-
-    def _permuted(self, compared: Array) -> Array:
-        """Totals of the compared groups under permutation (B, G', K)."""
-        key = compared.tobytes()
-        if key not in self._permutations:
-            sums = self.sums.select(compared)
-            self._permutations[key] = permuted_totals(sums, self.design.resamples, self.design.seed)
-        return self._permutations[key]
-
-    @cached_property
-    def _permutations(self) -> dict[bytes, Array]:
-        return {}
 
     def notes(self) -> Iterator[str]:
         """What a reader must know about the groups of this attribute."""

@@ -201,7 +201,7 @@ class Vocabulary:
 
 
 #: More groups than anybody can mean; an id column was given to --by.
-MOST_GROUPS = 1000
+MOST_GROUPS = 300
 
 
 class Grouping:

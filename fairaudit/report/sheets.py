@@ -198,13 +198,12 @@ def _sentences(audit: Audit, attribute: str | None, metric: Metric) -> Iterator[
     gap = next(_find(audit, attribute, metric, "gap"), None)
     if gap is None:
         return
-    same = next(_find(audit, attribute, metric, "heterogeneity"))
     level = f"{100 * audit.settings['ci']:g} %"
     ends = f"{printable(gap.group or '')} against {printable(gap.against or '')}"
     yield (
         f"Gap {percent(gap.value)} points, {ends}; {level} interval over all pairs at once "
-        f"{interval(gap.ci_low, gap.ci_high)}. Chance alone would give {percent(gap.chance)}: "
-        f"{p_text(gap.p_value)}. That no group differs: {p_text(same.p_value)}."
+        f"{interval(gap.ci_low, gap.ci_high)}. Chance alone would give {percent(gap.chance)}. "
+        f"That no group differs: {p_text(gap.p_value)}."
     )
     if gap.minimum_detectable is not None:
         yield f"With 80 % power these data would show a gap of {percent(gap.minimum_detectable)}."

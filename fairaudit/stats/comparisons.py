@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from fairaudit.arrays import Array
-from fairaudit.metrics import Metric
 from fairaudit.stats import intervals, power
 from fairaudit.stats.distributions import normal_two_sided
 from fairaudit.stats.estimates import Estimates, estimate, quantiles
+from fairaudit.stats.homogeneity import chance_gap, homogeneity
 from fairaudit.stats.intervals import Interval
 from fairaudit.stats.sums import Sums, small_sample_factor
 
@@ -27,11 +27,14 @@ class Contrast:
         M values each.
     covariance : array, shape (M,)
         Linearised covariance of the two sides; 0 where they share no unit.
+    units : array, shape (M,)
+        Units on either side; those on both count once.
     """
 
     a: Estimates
     b: Estimates
     covariance: Array
+    units: Array
 
     @property
     def difference(self) -> Array:
@@ -50,8 +53,12 @@ class Contrast:
 
     @cached_property
     def df(self) -> Array:
-        """Welch's degrees of freedom of the difference, shape (M,)."""
-        return intervals.welch_df(self.a.variance, self.a.df, self.b.variance, self.b.df)
+        """Degrees of freedom of the difference, shape (M,): Welch's, and below the units."""
+        return self._welch(self.a.variance, self.b.variance)
+
+    def _welch(self, a: Array, b: Array) -> Array:
+        # Where both sides are the same S units there are S - 1 differences, not 2 (S - 1).
+        return np.minimum(intervals.welch_df(a, self.a.df, b, self.b.df), self.units - 1.0)
 
     @property
     def _by_sides(self) -> Array:
@@ -96,7 +103,7 @@ class Contrast:
         else:
             a, b = (_divide(side.variance, side.value**2) for side in (self.a, self.b))
             shared = _divide(self.covariance, self.a.value * self.b.value)
-            df = intervals.welch_df(a, self.a.df, b, self.b.df)
+            df = self._welch(a, b)
             half = intervals.t_quantiles(level, df) * np.sqrt(np.maximum(a + b - 2 * shared, 0))
             with np.errstate(over="ignore"):
                 low, high = self.ratio * np.exp(-half), self.ratio * np.exp(half)
@@ -107,28 +114,48 @@ class Contrast:
     def p_value(self) -> Array:
         """Two-sided p-values of no difference, shape (M,).
 
-        Welch's t, or for shares of independent records the pooled two-sample z test. Undefined
-        where a side has one unit or units that do not vary.
+        Welch's t; for shares of independent records the pooled two-sample z test; where the
+        interval comes from the sides' own, the level at which it no longer holds 0. Undefined
+        where a side has one unit.
         """
         if self.a.binomial:
             return self._pooled_z_test()
-        usable = (self.variance > 0) & ~self._by_sides
+        usable = self.variance > 0
         t = self.difference / np.sqrt(np.where(usable, self.variance, np.nan))
-        return intervals.t_p_values(t, self.df)
+        p = intervals.t_p_values(t, self.df)
+        if (by_sides := np.flatnonzero(self._by_sides)).size:
+            p[by_sides] = self.take(by_sides)._inverted()
+        return p
+
+    def _inverted(self) -> Array:
+        """Levels at which the intervals of the differences begin to hold 0, by bisection."""
+        low, high = np.zeros(len(self.difference)), np.ones(len(self.difference))
+        for _ in range(40):
+            alpha = (low + high) / 2
+            limits = [
+                self.take(np.array([i])).difference_interval(1 - level)
+                for i, level in enumerate(alpha)
+            ]
+            excluded = np.array([lo[0] > 0 or up[0] < 0 for lo, up in limits])
+            low, high = np.where(excluded, low, alpha), np.where(excluded, alpha, high)
+        defined = (self.a.df >= 1) & (self.b.df >= 1) & np.isfinite(self.difference)
+        return np.where(defined, high, np.nan)
 
     def _pooled_z_test(self) -> Array:
         a, b, n, m = self.a.value, self.b.value, self.a.n, self.b.n
         pooled = _divide(a * n + b * m, n + m)
-        z = _divide(a - b, np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)))
+        z = _divide(a - b, np.sqrt(pooled * (1 - pooled) * _divide(n + m, n * m)))
         return np.array([normal_two_sided(v) if np.isfinite(v) else np.nan for v in z])
 
     def take(self, index: Array) -> Contrast:
         """Pick the pairs at `index`."""
-        return Contrast(self.a.take(index), self.b.take(index), self.covariance[index])
+        units = self.units[index]
+        return Contrast(self.a.take(index), self.b.take(index), self.covariance[index], units)
 
     def plan(self, confidence: float, comparisons: int = 1) -> power.Plan:
         """Describe the pairs for planning, with tests at the level of the intervals."""
-        n, m = (side.n / side.design_effect for side in (self.a, self.b))
+        shared = _divide(self.a.variance + self.b.variance, self.variance)
+        n, m = (side.effective_n * np.where(shared > 0, shared, 1) for side in (self.a, self.b))
         alpha = (1 - confidence) / comparisons
         return power.Plan(self.a.value, self.b.value, n, m, self.df, self.a.metric.range, alpha)
 
@@ -143,9 +170,10 @@ def _divide(a: Array | float, b: Array) -> Array:
 def pairs(sums: Sums, estimates: Estimates, first: Array, second: Array) -> Contrast:
     """Contrast the groups at `first` with those at `second`, each shape (M,)."""
     covariance = sums.covariance(estimates.gradients)[first, second]
+    units = sums.spread.units[first] + sums.spread.units[second] - sums.shared[first, second]
     same = first == second
     covariance = np.where(same, estimates.variance[first], covariance)
-    return Contrast(estimates.take(first), estimates.take(second), covariance)
+    return Contrast(estimates.take(first), estimates.take(second), covariance, units)
 
 
 def versus_rest(sums: Sums, estimates: Estimates, resampled: Array | None) -> Contrast:
@@ -166,7 +194,9 @@ def versus_rest(sums: Sums, estimates: Estimates, resampled: Array | None) -> Co
     )
     shared = np.einsum("gk,gkl,gl->g", estimates.gradients, sums.rest_moments(), rest.gradients)
     factor = small_sample_factor(estimates.units) * small_sample_factor(rest.units)
-    return Contrast(estimates, rest, shared * np.sqrt(factor))
+    every = sums.spread.units.sum() if sums.nested else len(np.unique(sums.cluster))
+    units = np.full(len(sums.groups), every)
+    return Contrast(estimates, rest, shared * np.sqrt(factor), units)
 
 
 @dataclass(frozen=True)
@@ -182,7 +212,7 @@ class Gap:
     ratio, ratio_low, ratio_high : float
         Largest over smallest value, at least 1, and its simultaneous interval.
     chance, p_value : float
-        The gap expected if no group differed, and how often it would be at least as large.
+        The gap expected if no group differed, and the p-value of that hypothesis.
     """
 
     worst: int
@@ -197,17 +227,17 @@ class Gap:
     p_value: float
 
 
-def gap(sums: Sums, estimates: Estimates, permuted: Array, confidence: float) -> Gap:
+def gap(sums: Sums, estimates: Estimates, confidence: float, resamples: int, seed: int) -> Gap:
     """Measure the gap between the worst and the best of G >= 2 groups.
 
     The largest of many differences is biased upward, and its percentile interval covers the
     truth 0 % of the time when the groups are equal. So the interval is the hull of simultaneous
     intervals of all pairs: the largest lower and the largest upper limit, with Bonferroni's
-    correction. Beside it stands the mean gap when units are dealt to groups at random.
+    correction. Beside it stands the gap that sampling alone would give.
 
     With a handful of clusters in some groups Welch's limits alone exclude 0 in up to 8 % of
-    equal cases, as a group with low rates has a low variance as well. The permutation test does
-    not, so the interval excludes equality only where that test does.
+    equal cases, as a group with low rates has a low variance as well. The test of homogeneity
+    does not, so the interval excludes equality only where that test does.
 
     Parameters
     ----------
@@ -215,37 +245,50 @@ def gap(sums: Sums, estimates: Estimates, permuted: Array, confidence: float) ->
         The groups compared; each must have a value and at least two units.
     estimates : Estimates
         One metric over them.
-    permuted : array, shape (B, G, K)
-        Totals under permutation.
     confidence : float
         Level of the simultaneous interval.
+    resamples, seed : int
+        Number of draws under homogeneity, and their seed.
     """
     first, second = np.triu_indices(len(sums.groups), 1)
     contrast = pairs(sums, estimates, first, second)
     low, high = contrast.difference_interval(confidence, len(first))
-    ratio_low, ratio_high = contrast.ratio_interval(confidence, len(first))
-    ceiling = np.inf if estimates.metric.range == "rate" else 1.0
     order = np.argsort(estimates.value, kind="stable")
     smallest, largest = int(order[0]), int(order[-1])
-    lower_is_better = estimates.metric.direction == "lower"
-    value = float(estimates.value[largest] - estimates.value[smallest])
-    chance = _spans(estimates.metric.value(sums.columns, permuted))
-    p_value = _tail(chance, value)
+    p_value = homogeneity(estimates.metric, sums, estimates, resamples, seed)
     differ = p_value <= 1 - confidence
-    ratio = float(_divide(estimates.value[largest], estimates.value[smallest]))
-    one = ratio / ratio  # nan where the ratio is
+    lower_is_better = estimates.metric.direction == "lower"
+    ratio, ratio_low, ratio_high = _gap_ratio(contrast, smallest, largest, confidence)
     return Gap(
         worst=largest if lower_is_better else smallest,
         best=smallest if lower_is_better else largest,
-        value=value,
+        value=float(estimates.value[largest] - estimates.value[smallest]),
         low=max(_largest(low, -high), 0.0) if differ else 0.0,
-        high=min(_largest(high, -low), ceiling),
+        high=min(_largest(high, -low), np.inf if estimates.metric.range == "rate" else 1.0),
         ratio=ratio,
-        ratio_low=one * max(_largest(ratio_low, _divide(1.0, ratio_high)), 1.0) if differ else one,
-        ratio_high=one * _largest(ratio_high, _divide(1.0, ratio_low)),
-        chance=float(np.mean(chance)),
+        ratio_low=ratio_low if differ else ratio_low * 0 + 1,
+        ratio_high=ratio_high,
+        chance=chance_gap(sums, estimates, resamples, seed),
         p_value=p_value,
     )
+
+
+def _gap_ratio(
+    contrast: Contrast, smallest: int, largest: int, confidence: float
+) -> tuple[float, float, float]:
+    """Largest over smallest value, and its simultaneous interval over all pairs.
+
+    Undefined where the smallest is 0, without interval where either group's units do not vary.
+    """
+    low, high = contrast.ratio_interval(confidence, len(contrast.difference))
+    groups = np.array(np.triu_indices(int(np.sqrt(2 * len(low))) + 1, 1)).T.tolist()
+    ends = groups.index(sorted((smallest, largest)))
+    ratio = float(contrast.ratio[ends])
+    ratio = ratio if smallest > largest else float(_divide(1.0, np.array(ratio)))
+    if not np.isfinite(low[ends]):
+        return ratio, np.nan, np.nan
+    low, high = np.concatenate([low, _divide(1.0, high)]), np.concatenate([high, _divide(1.0, low)])
+    return ratio, max(_largest(low), 1.0), _largest(high)
 
 
 def percentile_gap(estimates: Estimates, confidence: float) -> tuple[float, float]:
@@ -271,44 +314,15 @@ def _spans(values: Array) -> Array:
     return np.asarray(np.nanmax(values, axis=-1) - np.nanmin(values, axis=-1))
 
 
-def _tail(draws: Array, observed: float) -> float:
-    """Permutation p-value (Phipson & Smyth 2010): the observed arrangement is one of them."""
-    at_least = np.count_nonzero(draws >= observed * (1 - 1e-12))
-    return (1 + at_least) / (1 + len(draws))
-
-
-def homogeneity(metric: Metric, sums: Sums, permuted: Array) -> float:
-    """P-value of the hypothesis that no group differs, by permutation.
-
-    The statistic is the between-group sum of squares of the units' influences at the pooled
-    value: sum over groups of D_g^2 / S_g, where D_g adds up the influences of the group's S_g
-    units. It is the one-way analysis of variance's F, as the total is the same in every
-    permutation; exact where the units can change places.
-
-    Parameters
-    ----------
-    metric : Metric
-        What is compared.
-    sums : Sums
-        The groups compared.
-    permuted : array, shape (B, G, K)
-        Totals under permutation.
-    """
-    totals = sums.spread.totals
-    gradient = metric.gradient(sums.columns, totals.sum(axis=0))
-
-    def statistic(totals: Array) -> Array:
-        return np.asarray(((totals @ gradient) ** 2 / sums.spread.units).sum(axis=-1))
-
-    return _tail(statistic(permuted), float(statistic(totals)))
-
-
-def between_group_deviation(estimates: Estimates) -> float:
+def between_group_deviation(sums: Sums, estimates: Estimates) -> float:
     """Standard deviation between groups, the sampling error taken off.
 
     Square root of the single-corrected variance of Lum, Zhang & Bower ("De-biasing 'bias'
-    measurement", FAccT 2022): the variance of the estimates less their mean sampling variance,
-    0 where that is negative.
+    measurement", FAccT 2022): the variance of the estimates less their mean sampling variance
+    (and plus their mean covariance, where they share clusters), 0 where that is negative.
     """
-    corrected = float(np.var(estimates.value, ddof=1) - np.nanmean(estimates.variance))
-    return math.sqrt(max(corrected, 0.0))
+    g = len(estimates.value)
+    covariance = np.nan_to_num(sums.covariance(estimates.gradients))
+    noise = np.trace(covariance) / g
+    shared = (covariance.sum() - np.trace(covariance)) / (g * (g - 1))
+    return math.sqrt(max(float(np.var(estimates.value, ddof=1)) - noise + shared, 0.0))

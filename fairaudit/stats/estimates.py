@@ -41,6 +41,8 @@ class Estimates:
         Variance relative to that of n independent trials, at least 1.
     replicates : array, shape (B, G), or None
         The metric in resampled data; then intervals are percentiles.
+    score : bool
+        Whether shares of independent records get score intervals and tests.
     """
 
     metric: Metric
@@ -53,6 +55,7 @@ class Estimates:
     gradients: Array
     design_effect: Array
     replicates: Array | None = None
+    score: bool = True
 
     @property
     def df(self) -> Array:
@@ -61,8 +64,16 @@ class Estimates:
 
     @property
     def binomial(self) -> bool:
-        """Whether the values are shares of independent records."""
-        return self.metric.range == "proportion" and not self.clustered
+        """Whether the values are shares of independent records, to be treated as such."""
+        return self.score and self.metric.range == "proportion" and not self.clustered
+
+    @property
+    def effective_n(self) -> Array:
+        """Independent trials that would vary as much as these, shape (G,)."""
+        trial = self.value if self.metric.range == "rate" else self.value * (1 - self.value)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            own = trial / self.variance
+        return np.where(self.uniform, self.n / self.design_effect, own)
 
     @property
     def uniform(self) -> Array:
@@ -85,9 +96,13 @@ class Estimates:
         """
         if self.replicates is not None:
             low, high = quantiles(self.replicates, confidence)
+            # Normal replicates of few records may leave the range.
+            low = np.maximum(low, 0)
+            high = high if self.metric.range == "rate" else np.minimum(high, 1)
         elif self.binomial:
             z = normal_quantile((1 + confidence) / 2)
-            return intervals.wilson(self.value * self.n, self.n, z)
+            low, high = intervals.wilson(self.value * self.n, self.n, z)
+            return np.where(self.df >= 1, low, np.nan), np.where(self.df >= 1, high, np.nan)
         else:
             low, high = intervals.linearised(
                 self.value, self.variance, self.df, self.metric.range, confidence
@@ -126,6 +141,7 @@ def estimate(
     *,
     clustered: bool,
     resampled: Array | None = None,
+    score: bool = True,
 ) -> Estimates:
     """Estimate a metric in each of G sets of units.
 
@@ -141,6 +157,8 @@ def estimate(
         Whether the units are clusters.
     resampled : array, shape (B, G, K), optional
         Resampled totals; then intervals are percentiles.
+    score : bool
+        Whether shares of independent records get score intervals and tests.
     """
     value, n = metric.value(columns, spread.totals), metric.n(columns, spread.totals)
     gradients = metric.gradient(columns, spread.totals)
@@ -158,6 +176,7 @@ def estimate(
         gradients,
         _design_effect(metric, value, n, spread.units, variance),
         None if resampled is None else metric.value(columns, resampled),
+        score,
     )
 
 

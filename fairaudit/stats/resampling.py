@@ -1,4 +1,4 @@
-"""Bootstrap and permutation on sums: the cost does not grow with the number of records.
+"""Bootstrap on sums: the cost does not grow with the number of records.
 
 Draws are seeded by the attribute's name and, where groups are resampled apart, by the group's,
 and clusters are met in sorted order. So the numbers depend on the data and the seed alone: not
@@ -15,18 +15,16 @@ import numpy as np
 from fairaudit.arrays import Array
 from fairaudit.stats.sums import Sums
 
-#: Clusters up to which labels are really permuted. The sums of that many randomly drawn
-#: clusters are normal for all purposes; above, they are drawn from that limit distribution.
-PERMUTED_CLUSTERS = 5_000
+#: Numbers that are drawn at once.
 _CHUNK = 1 << 22
 
 
-def _generator(seed: int, *names: str | None) -> np.random.Generator:
+def seeded(seed: int, *names: str | None) -> np.random.Generator:
     """Make a generator of its own for these names, the same on every machine."""
     return np.random.default_rng([seed, *(zlib.crc32(repr(name).encode()) for name in names)])
 
 
-def _chunks(total: int, width: int) -> Iterator[slice]:
+def chunks(total: int, width: int) -> Iterator[slice]:
     """Cut `total` draws of `width` numbers each into slices that fit into memory."""
     step = max(1, _CHUNK // max(width, 1))
     return (slice(start, min(start + step, total)) for start in range(0, total, step))
@@ -60,10 +58,10 @@ def bootstrap_totals(sums: Sums, resamples: int, seed: int) -> Array:
     every = np.arange(len(sums.groups))
     if sums.nested:
         for g in every:
-            generator = _generator(seed, sums.attribute, sums.groups[g])
-            _resample_clusters(sums, every[g : g + 1], totals, generator)
+            draw = seeded(seed, sums.attribute, sums.groups[g])
+            _resample_clusters(sums, every[g : g + 1], totals, draw)
     else:
-        _resample_clusters(sums, every, totals, _generator(seed, sums.attribute))
+        _resample_clusters(sums, every, totals, seeded(seed, sums.attribute))
     return totals
 
 
@@ -75,7 +73,7 @@ def _resample_clusters(
     _, row = np.unique(sums.cluster[np.concatenate(cells)], return_inverse=True)
     rows = np.split(row, np.cumsum([len(part) for part in cells])[:-1])
     size = int(row.max(initial=0)) + 1
-    for draw in _chunks(len(totals), size):
+    for draw in chunks(len(totals), size):
         weights = _times_drawn(size, draw.stop - draw.start, generator)
         for g, cell, of in zip(groups, cells, rows, strict=True):
             totals[draw, g] = weights[:, of].astype(float) @ sums.matrix[cell]
@@ -97,7 +95,7 @@ def _normal_resamples(sums: Sums, resamples: int, seed: int) -> Array:
     for g, name in enumerate(sums.groups):
         n = max(spread.units[g], 1)
         covariance = spread.moments[g] - np.outer(spread.totals[g], spread.totals[g]) / n
-        noise = _normal(covariance, (resamples,), _generator(seed, sums.attribute, name))
+        noise = _normal(covariance, (resamples,), seeded(seed, sums.attribute, name))
         totals[:, g] = spread.totals[g] + noise
     return totals
 
@@ -111,76 +109,3 @@ def _normal(covariance: Array, shape: tuple[int, ...], generator: np.random.Gene
     values = np.where(values > 1e-12 * values.max(initial=0), values, 0)
     root = (vectors * np.sqrt(values)) @ vectors.T
     return generator.standard_normal((*shape, len(values))) @ root
-
-
-def permuted_totals(sums: Sums, resamples: int, seed: int) -> Array:
-    """Sum up again after dealing the units to the groups at random.
-
-    Where each cluster lies in one group, clusters are dealt; a cluster with records in several
-    groups has its parts dealt among those groups, so that only the comparison within it counts.
-    Groups keep their numbers of units. This is what chance alone gives: no group differs.
-
-    Parameters
-    ----------
-    sums : Sums
-        G groups.
-    resamples : int
-        Number B of permutations.
-    seed : int
-        Seed of the draws.
-
-    Returns
-    -------
-    array, shape (B, G, K)
-        Totals under permutation.
-    """
-    generator = _generator(seed, sums.attribute, "permutation")
-    if sums.nested and (sums.clusters is None or len(sums.matrix) > PERMUTED_CLUSTERS):
-        return _normal_permutations(sums, resamples, generator)
-    order = np.argsort(sums.group, kind="stable")
-    starts = np.unique(sums.group[order], return_index=True)[1]
-    block = _exchangeable(sums)[order]
-    matrix = sums.matrix[order]
-    totals = np.empty((resamples, *sums.spread.totals.shape))
-    for draw in _chunks(resamples, matrix.size):
-        dealt = _deal(block, draw.stop - draw.start, generator)
-        totals[draw] = np.add.reduceat(matrix[dealt], starts, axis=1)
-    return totals
-
-
-def _exchangeable(sums: Sums) -> Array:
-    """Block of each cell: cells may change places within a block.
-
-    All clusters that lie in one group are one block; each other cluster is its own.
-    """
-    cells = np.bincount(sums.cluster)[sums.cluster]
-    return np.where(cells == 1, -1, sums.cluster)
-
-
-def _deal(block: Array, draws: int, generator: np.random.Generator) -> Array:
-    """Permute cells within blocks: shape (draws, cells), which cell comes to each place."""
-    if (block == block[0]).all():
-        cells = np.broadcast_to(np.arange(len(block)), (draws, len(block)))
-        return generator.permuted(cells, axis=1)
-    places = np.argsort(block, kind="stable")
-    shuffled = np.argsort(block[places] + generator.random((draws, len(block))), axis=1)
-    dealt = np.empty_like(shuffled)
-    dealt[:, places] = places[shuffled]
-    return dealt
-
-
-def _normal_permutations(sums: Sums, resamples: int, generator: np.random.Generator) -> Array:
-    """Draw permuted totals from their normal limit (Hoeffding's combinatorial theorem).
-
-    Dealing N units with covariance V into groups of n_g gives sums with mean n_g times the mean
-    unit and covariances (n_g [g = h] - n_g n_h / N) V.
-    """
-    spread = sums.spread
-    n = spread.units.astype(float)
-    total = n.sum()
-    mean = spread.totals.sum(axis=0) / total
-    centred = spread.moments.sum(axis=0) - total * np.outer(mean, mean)
-    noise = _normal(centred / max(total - 1, 1), (resamples, len(n)), generator)
-    noise *= np.sqrt(n)[:, None]
-    share = n / total
-    return n[:, None] * mean + noise - share[:, None] * noise.sum(axis=1, keepdims=True)

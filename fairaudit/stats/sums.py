@@ -183,13 +183,26 @@ class Sums:
         diagonal = self.spread.variance(gradients)
         if self.nested:
             return np.diag(diagonal)
-        influence = np.einsum("ck,ck->c", self.matrix, gradients[self.group])
-        per_cluster = np.zeros((self._row.max(initial=-1) + 1, len(self.groups)))
-        per_cluster[self._row, self.group] = influence
+        cells = np.einsum("ck,ck->c", self.matrix, gradients[self.group])
+        per_cluster = self.spread_out(cells)
         factor = np.sqrt(small_sample_factor(self.spread.units))
         covariance = per_cluster.T @ per_cluster * np.outer(factor, factor)
         np.fill_diagonal(covariance, diagonal)
         return covariance
+
+    def spread_out(self, cells: Array) -> Array:
+        """One number per cell as a table of clusters and groups, shape (C, G); 0 where absent."""
+        table = np.zeros((self._row.max(initial=-1) + 1, len(self.groups)))
+        table[self._row, self.group] = cells
+        return table
+
+    @cached_property
+    def shared(self) -> Array:
+        """Clusters that two groups have in common, shape (G, G)."""
+        if self.nested:
+            return np.diag(self.spread.units)
+        member = self.spread_out(np.ones(len(self.group)))
+        return member.T @ member
 
     @cached_property
     def _row(self) -> Array:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fairaudit.stats import resampling
-from fairaudit.stats.resampling import bootstrap_totals, permuted_totals
+from fairaudit.stats.resampling import bootstrap_totals
 from tests.conftest import speakers, sums_of
 from tests.stats.test_sums import accumulate, records
 
@@ -10,22 +10,19 @@ from tests.stats.test_sums import accumulate, records
 def test_same_seed_same_numbers():
     sums = speakers(np.random.default_rng(1), [5, 7], [0.1, 0.2])
     np.testing.assert_array_equal(bootstrap_totals(sums, 50, 3), bootstrap_totals(sums, 50, 3))
-    np.testing.assert_array_equal(permuted_totals(sums, 50, 3), permuted_totals(sums, 50, 3))
     assert (bootstrap_totals(sums, 50, 3) != bootstrap_totals(sums, 50, 4)).any()
 
 
 def test_seeded_draws_are_these_on_every_machine():
     sums = sums_of(np.arange(30).reshape(6, 5), np.array([0, 0, 0, 1, 1, 1]))
     assert bootstrap_totals(sums, 2, 0)[:, :, 0].tolist() == [[15.0, 55.0], [15.0, 60.0]]
-    assert permuted_totals(sums, 2, 0)[:, :, 0].tolist() == [[45.0, 30.0], [35.0, 40.0]]
 
 
 def test_chunks_do_not_matter(monkeypatch):
     sums = speakers(np.random.default_rng(2), [6, 4], [0.1, 0.2])
-    whole = bootstrap_totals(sums, 64, 0), permuted_totals(sums, 64, 0)
+    whole = bootstrap_totals(sums, 64, 0)
     monkeypatch.setattr(resampling, "_CHUNK", 16)
-    np.testing.assert_array_equal(whole[0], bootstrap_totals(sums, 64, 0))
-    np.testing.assert_array_equal(whole[1], permuted_totals(sums, 64, 0))
+    np.testing.assert_array_equal(whole, bootstrap_totals(sums, 64, 0))
 
 
 def test_a_group_is_resampled_alike_whoever_else_is_audited():
@@ -65,36 +62,3 @@ def test_without_clusters_the_normal_limit_has_the_moments_of_resampled_records(
     np.testing.assert_allclose(
         np.cov(drawn[:, 0, 1:].T), len(own) * np.cov(own[:, 1:].T, ddof=0), rtol=0.1, atol=60
     )
-
-
-def test_permutation_deals_all_clusters():
-    sums = speakers(np.random.default_rng(7), [3, 5], [0.1, 0.4])
-    dealt = permuted_totals(sums, 300, 0)
-    np.testing.assert_allclose(dealt.sum(axis=1), np.tile(sums.spread.totals.sum(axis=0), (300, 1)))
-    np.testing.assert_array_equal(dealt[:, :, 0], np.tile([120.0, 200.0], (300, 1)))
-    # Every cluster comes to every group equally often.
-    share = dealt[:, 0, :3].mean(axis=0) / sums.spread.totals[:, :3].sum(axis=0)
-    np.testing.assert_allclose(share, 3 / 8, atol=0.03)
-
-
-def test_clusters_in_several_groups_are_dealt_within_themselves():
-    # Each cluster has one part in either group; parts of a cluster change places only.
-    matrix = np.array([[1, 10 * c, 0, 0, 0] for c in range(1, 6) for _ in range(2)])
-    matrix[1::2, 1] += 1
-    group, cluster = np.tile([0, 1], 5), np.repeat(np.arange(5), 2)
-    dealt = permuted_totals(sums_of(matrix, group, cluster), 400, 0)[:, 0, 1]
-    base = 10 * 15
-    assert set(dealt.tolist()) == {float(base + k) for k in range(6)}
-    assert abs(dealt.mean() - (base + 2.5)) < 0.2
-
-
-def test_normal_limit_of_permutation_has_its_moments(monkeypatch):
-    sums = speakers(np.random.default_rng(8), [30, 50, 20], [0.1, 0.2, 0.3])
-    real = permuted_totals(sums, 20_000, 0)
-    monkeypatch.setattr(resampling, "PERMUTED_CLUSTERS", 10)
-    limit = permuted_totals(sums, 20_000, 0)
-    np.testing.assert_allclose(real.mean(axis=0), limit.mean(axis=0), rtol=0.01)
-    for g in range(3):
-        np.testing.assert_allclose(np.cov(real[:, g, 1:3].T), np.cov(limit[:, g, 1:3].T), rtol=0.08)
-    between = [np.cov(d[:, 0, 2], d[:, 1, 2])[0, 1] for d in (real, limit)]
-    assert np.isclose(*between, rtol=0.1)
