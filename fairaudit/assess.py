@@ -74,7 +74,7 @@ class Design:
     def __post_init__(self) -> None:
         _require(0 < self.confidence < 1, "--confidence", self.confidence, "between 0 and 1: 0.95")
         _require(self.min_n >= 0, "--min-n", self.min_n, "0 or more")
-        _require(self.resamples >= 100, "--resamples", self.resamples, "100 or more")
+        _require(100 <= self.resamples <= 100_000, "--resamples", self.resamples, "100 to 100000")
         _require(self.seed >= 0, "--seed", self.seed, "0 or more")
         for name, value, kind in (
             ("--interval", self.interval, Method),
@@ -254,7 +254,9 @@ class Assessment:
         self, kind: Kind, contrast: Contrast, groups: Sequence[str], against: Sequence[str]
     ) -> Iterator[Comparison]:
         low, high = contrast.difference_interval(self.design.confidence)
-        adjusted = adjust(contrast.p_value, self.design.correction)
+        # Of two groups each is the other's rest: that is one comparison, not two.
+        twice = against[:1] == ["(rest)"] and len(groups) == np.count_nonzero(self._known) == 2
+        adjusted = adjust(contrast.p_value, "none" if twice else self.design.correction)
         planning = self._planning(contrast)
         for i, (group, other) in enumerate(zip(groups, against, strict=True)):
             yield Comparison(
@@ -367,12 +369,21 @@ class Assessment:
             ),
         ):
             if groups.any():
-                yield f"{name}: {', '.join(self._names(np.flatnonzero(groups)))}: {says}."
+                yield f"{name}: {_shortened(self._names(np.flatnonzero(groups)))}: {says}."
+        reference = self.design.compare_to
+        if reference not in ("rest", "best", "largest", *self.sums.groups):
+            yield f"{name}: no group '{reference}', so its groups are compared with none."
         if self.design.interval == "percentile" and self.sums.attribute is not None:
             yield (
                 f"{name}: the percentile interval of a gap is biased upward and does not cover 0 "
                 "when groups are equal; it is for reproducing papers."
             )
+
+
+def _shortened(names: Sequence[str]) -> str:
+    """Names, the first ten of them where they are many."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more
 
 
 def _whole(value: float) -> int | None:
@@ -484,6 +495,8 @@ def _digest(files: Sequence[File]) -> str:
 def _now() -> str:
     """Now, or the time that reproducible builds set (SOURCE_DATE_EPOCH)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch is not None and not epoch.isdigit():
+        raise FairauditError(f"SOURCE_DATE_EPOCH is '{epoch}'; expected seconds since 1970.")
     now = (
         datetime.now(timezone.utc)
         if epoch is None

@@ -177,6 +177,13 @@ class Audit:
             raise FairauditError("not an audit file: expected JSON with a 'schema'.") from None
         if schema != SCHEMA:
             raise FairauditError(f"the audit file's schema is {schema!r}; expected {SCHEMA!r}.")
+        try:
+            return cls._from_dict(content)
+        except (KeyError, TypeError, ValueError) as error:
+            raise FairauditError(f"not a whole audit file: {error} is missing or odd.") from None
+
+    @classmethod
+    def _from_dict(cls, content: dict[str, Any]) -> Audit:
         content["data"] = tuple(Data(**row) for row in content["data"])
         content["records"] = Records(**content["records"])
         content["estimates"] = tuple(Estimate(**row) for row in content["estimates"])
@@ -191,9 +198,13 @@ class Audit:
         Raises
         ------
         FairauditError
-            If the path cannot be written.
+            If the path cannot be written, or is one of the files that were audited.
         """
-        write_whole(Path(path), self.to_json())
+        path = Path(path)
+        for data in self.data:
+            if path.exists() and Path(data.path).exists() and path.samefile(data.path):
+                raise FairauditError(f"{path}: is what was audited. Write the audit elsewhere.")
+        write_whole(path, self.to_json())
 
     def to_frame(self) -> pd.DataFrame:
         """The estimates as a pandas data frame, one row per group and metric.
@@ -239,6 +250,8 @@ def write_whole(path: Path, text: str) -> None:
     FairauditError
         If the path cannot be written; nothing is left behind.
     """
+    if path.exists() and not path.is_file():
+        raise FairauditError(f"{path}: cannot be written: not a regular file.")
     try:
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:

@@ -48,10 +48,10 @@ def command(function: Command) -> Command:
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except FairauditError as error:
-            messages = Console(stderr=True, soft_wrap=True, highlight=False)
-            messages.print(f"error: {error}", markup=False)
+            _say(f"error: {error}")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
@@ -62,6 +62,14 @@ def command(function: Command) -> Command:
 
     app.command()(guarded)
     return function
+
+
+def _say(message: str) -> None:
+    """Write a message to standard error, what names from the data hold made visible."""
+    from fairaudit.report.sheets import printable
+
+    if sys.stderr is not None:
+        sys.stderr.write(printable(message) + "\n")
 
 
 class Format(str, Enum):
@@ -252,8 +260,7 @@ def wer(
     from fairaudit.report.progress import progress
     from fairaudit.table import MISSING_VALUES
 
-    messages = Console(stderr=True, soft_wrap=True, highlight=False)
-    with progress(messages, quiet) as report:
+    with progress(Console(stderr=True), quiet) as report:
         audit = wer(
             file or None,
             by=by or (),
@@ -283,8 +290,8 @@ def wer(
         )
     if not quiet:
         roles = ("ref", "hyp", "id", "cluster")
-        columns = ", ".join(f"{role}={audit.settings[role]}" for role in roles)
-        messages.print(f"columns: {columns}", markup=False)
+        found = {role: audit.settings[role] for role in roles}
+        _say("columns: " + ", ".join(f"{role}={name}" for role, name in found.items() if name))
     _deliver(audit, format, output, further=metric is not None)
 
 

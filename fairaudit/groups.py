@@ -138,7 +138,7 @@ class Bins:
         >>> Bins.parse("age=18,30").labels
         ['(-inf, 18)', '[18, 30)', '[30, inf)']
         """
-        edges = ["-inf", *(f"{edge:g}" for edge in self.edges), "inf"]
+        edges = ["-inf", *map(_plain, self.edges), "inf"]
         spans = [f"{low}, {high})" for low, high in pairwise(edges)]
         return [f"{'(' if i == 0 else '['}{span}" for i, span in enumerate(spans)]
 
@@ -165,15 +165,20 @@ class Bins:
 
     def _number(self, value: str) -> float:
         try:
-            number = float(value)
+            number = math.nan if "_" in value else float(value)
         except ValueError:
             number = math.nan
         if math.isnan(number):
             raise FairauditError(
                 f"{self.column} is '{value}'; expected a number, as --bins cuts it. "
-                f"Use --na {value} to treat it as missing."
+                f"Use --na {value} to treat it as missing (--na replaces NA and the others)."
             )
         return number
+
+
+def _plain(edge: float) -> str:
+    """A number with as many digits as tell it from others."""
+    return str(int(edge)) if edge.is_integer() and abs(edge) < 1e15 else repr(edge)
 
 
 class _Codes(dict[Any, int]):
@@ -235,6 +240,8 @@ class Grouping:
         self.bins = {each.column: each for each in bins}
         self.na = frozenset(na)
         self._base: dict[str, Vocabulary] = {name: Vocabulary() for name in self.labels}
+        # Beside its bins, as a column may be an attribute and the cluster at once.
+        self._clusters = Vocabulary()
         self._crossed = [Vocabulary() for _ in attributes]
         clustered = cluster is not None
         self._sums = [Accumulator(columns, clustered) for _ in attributes]
@@ -257,8 +264,9 @@ class Grouping:
         counts : array, shape (n, K)
             Their counts.
         """
-        codes = {name: self._encode(name, labels[name]) for name in self.labels}
-        cluster = codes[self.cluster] if self.cluster else None
+        grouped = {name for attribute in self.attributes for name in attribute.columns}
+        codes = {name: self._encode(name, labels[name]) for name in sorted(grouped)}
+        cluster = self._clusters.encode(labels[self.cluster]) if self.cluster else None
         if self._all is not None:
             self._all.add(np.zeros(len(counts), dtype=np.int64), cluster, counts)
         for attribute, crossed, sums in zip(
@@ -273,8 +281,7 @@ class Grouping:
             sums.add(group, cluster, counts)
 
     def _encode(self, name: str, values: Labels) -> Array:
-        # A column may be binned as an attribute and be the cluster as it is.
-        if name in self.bins and name != self.cluster:
+        if name in self.bins:
             values = self.bins[name].cut(None if value in self.na else value for value in values)
         return self._base[name].encode(values)
 
@@ -282,7 +289,7 @@ class Grouping:
         """Sums over all records, and for each attribute."""
         clusters = None
         if self.cluster is not None:
-            clusters = [join_labels([value]) for value in self._values(self.cluster)]
+            clusters = [join_labels([value]) for value in self._known(self._clusters)]
         each = [
             sums.result(attribute.name, self._names(attribute, crossed), clusters)
             for attribute, crossed, sums in zip(
@@ -293,12 +300,12 @@ class Grouping:
             return self._all.result(None, [ALL], clusters), each
         return each[0].pooled(ALL), each
 
-    def _values(self, name: str) -> Labels:
-        """Values of a column by code, None where missing."""
-        return [None if value in self.na else value for value in self._base[name].values]
+    def _known(self, vocabulary: Vocabulary) -> Labels:
+        """Values by code, None where missing."""
+        return [None if value in self.na else value for value in vocabulary.values]
 
     def _names(self, attribute: Attribute, crossed: Vocabulary) -> list[str]:
-        values = [self._values(name) for name in attribute.columns]
+        values = [self._known(self._base[name]) for name in attribute.columns]
         return [
             join_labels([of[code] for of, code in zip(values, codes, strict=True)])
             for codes in crossed.values

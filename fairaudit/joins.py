@@ -107,8 +107,8 @@ def _key(column: Column, match: Match) -> str:
 def _refuse_duplicates(table: Table, name: str, key: str) -> None:
     """Require that ids stand once and are not empty."""
     rows = table.rows(
-        f"SELECT {key} AS id, count(*) AS n FROM records GROUP BY id "
-        "HAVING n > 1 OR id IS NULL OR id = '' ORDER BY id LIMIT 1"
+        f"SELECT {key}, count(*) FROM records GROUP BY 1 "
+        f"HAVING count(*) > 1 OR {key} IS NULL OR {key} = '' ORDER BY 1 LIMIT 1"
     )
     if rows:
         found, times = rows[0]
@@ -137,8 +137,8 @@ def _unmatched(
 def _only_in(table: Table, key: str, other: Table, other_key: str) -> tuple[int, str]:
     """How many keys stand in `table` and not in `other`, and the first of them."""
     count, example = table.rows(
-        f"SELECT count(*), min(id) FROM (SELECT {key} AS id FROM records "
-        f"EXCEPT SELECT {other_key} FROM ({other.select})) WHERE id <> ''"
+        f"SELECT count(*), min({_KEY}) FROM (SELECT {key} AS {_KEY} FROM records "
+        f"EXCEPT SELECT {other_key} FROM ({other.select})) WHERE {_KEY} <> ''"
     )[0]
     return count, str(example)
 

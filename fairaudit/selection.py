@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,6 +53,8 @@ class Selection:
         """
         attributes = {text: Attribute.parse(text) for text in _several(by)}
         cuts = tuple(Bins.parse(text) for text in _several(bins))
+        if len({cut.column for cut in cuts}) < len(cuts):
+            raise FairauditError("--bins: expected each column once only.")
         return cls(tuple(attributes.values()), cluster, cuts, where, tuple(na))
 
     def resolve(self, table: Table) -> Selection:
@@ -87,11 +89,11 @@ class Selection:
     def settings(self) -> dict[str, Any]:
         """For the signature: what is not as by default."""
         return {
-            "by": ",".join(attribute.name for attribute in self.attributes) or None,
+            "by": _listed(attribute.name for attribute in self.attributes),
             "cluster": self.cluster,
             "bins": ";".join(f"{cut.column}={cut.edges}" for cut in self.bins) or None,
             "where": self.where,
-            "na": None if self.na == MISSING_VALUES else ",".join(self.na),
+            "na": None if self.na == MISSING_VALUES else _listed(self.na),
         }
 
     def notes(self, table: Table) -> Iterator[str]:
@@ -103,6 +105,11 @@ class Selection:
                 "Records are taken to be independent, as no --cluster was given; intervals are "
                 f"too narrow where several come from one person.{hint}"
             )
+
+
+def _listed(texts: Iterable[str]) -> str | None:
+    """Texts joined by commas, a comma within one escaped; None where there is none."""
+    return ",".join(text.replace(",", r"\,") for text in texts) or None
 
 
 def _several(value: str | Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import mmap
 import re
+import shutil
 import sys
 import zlib
 from collections import Counter
@@ -126,12 +127,35 @@ def find(pattern: str) -> list[Path]:
 
 
 def keep_stdin(folder: Path) -> Path:
-    """Copy standard input into a file, as it must be read more than once."""
+    """Copy standard input into a file, as it must be read more than once.
+
+    Raises
+    ------
+    FairauditError
+        If it was given before.
+    """
     path = folder / "stdin"
+    if path.exists():
+        raise FairauditError("standard input (-) can be given once only.")
     with path.open("wb") as file:
-        while block := sys.stdin.buffer.read(1 << 20):
-            file.write(block)
+        shutil.copyfileobj(sys.stdin.buffer, file)
     return path
+
+
+def readable(path: Path, folder: Path) -> Path:
+    """A path under which DuckDB reads this file and no other, as often as it likes.
+
+    A pipe is copied; a name that DuckDB would take for a pattern gets a link with a plain name.
+    """
+    if path.is_file() and not set(str(path)) & set("*?[{"):
+        return path
+    plain = folder / f"file{sum(1 for _ in folder.iterdir())}"
+    if path.is_file():
+        plain.symlink_to(path.resolve())
+        return plain
+    with path.open("rb") as pipe, plain.open("wb") as file:
+        shutil.copyfileobj(pipe, file)
+    return plain
 
 
 def describe(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> File:
@@ -208,6 +232,8 @@ def _format(path: Path, name: str) -> tuple[Format, str]:
         raise FairauditError(f"{name}: the file is empty.")
     suffixes = [suffix.lower() for suffix in Path(name).suffixes]
     compression = _COMPRESSIONS.get(suffixes[-1] if suffixes else "", "none")
+    if compression == "gzip" and not start.startswith(b"\x1f\x8b"):
+        compression = "none"
     if start.startswith(b"\x1f\x8b"):
         compression = "gzip"
         start = zlib.decompressobj(31).decompress(start)
@@ -235,6 +261,8 @@ def _digest(path: Path, name: str, check: bool) -> str:
 
 def _refuse_nul(block: bytes, line: int, name: str) -> None:
     where = line + block.count(b"\n", 0, block.index(b"\0"))
+    if line == 1 and block.startswith(b"PK"):
+        raise FairauditError(f"{name}: a spreadsheet or zip archive. Export the table as CSV.")
     raise FairauditError(
         f"{name}, line {where}: a NUL byte; expected UTF-8 text. "
         "If the file is UTF-16, convert it: iconv -f UTF-16 -t UTF-8"

@@ -7,6 +7,7 @@ that are asked for are read.
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -99,11 +100,13 @@ class Workspace:
         return Table(self, select, files[0].columns, tuple(files), _join_names(files))
 
     def _find(self, patterns: Iterable[str]) -> Iterator[tuple[Path, str]]:
+        folder = Path(self.folder.name)
         for pattern in patterns:
             if pattern == "-":
-                yield sources.keep_stdin(Path(self.folder.name)), "(stdin)"
-            else:
-                yield from ((path, str(path)) for path in sources.find(pattern))
+                yield sources.keep_stdin(folder), "(stdin)"
+                continue
+            for path in sources.find(pattern):
+                yield sources.readable(path, folder), str(path)
 
     def _describe(self, path: Path, name: str) -> File:
         return sources.describe(self.connection, path, name)
@@ -137,7 +140,13 @@ class Workspace:
 
 
 def _same_columns(files: Sequence[File]) -> None:
-    """Require that all files of a table have the same columns, in whatever order."""
+    """Require that all files of a table have one format and the same columns, in any order."""
+    formats = sorted({file.format for file in files})
+    if len(formats) > 1:
+        raise FairauditError(
+            f"{files[0].name} and others: files of several formats ({', '.join(formats)}). "
+            "Files that are read together need the same format."
+        )
     expected = {column.name for column in files[0].columns}
     for file in files[1:]:
         found = {column.name for column in file.columns}
@@ -265,6 +274,11 @@ class Table:
             )
         return candidates[0] if candidates else None
 
+    def likely(self, role: str) -> str | None:
+        """Find the column for a role that nothing depends on: the most usual name there is."""
+        names = {name.lower(): name for name in reversed(self.names)}
+        return next((names[usual] for usual in USUAL_NAMES[role] if usual in names), None)
+
     def text(self, name: str) -> Column:
         """Find a column of text.
 
@@ -313,7 +327,7 @@ class Table:
         strings = len(cells)
         if identity is not None:
             cells.append(f"coalesce({column_name(self.column(identity))}::VARCHAR, '') || chr(10)")
-        stream = self._stream(self._query(cells, where, missing_values))
+        stream = self._stream(self._query(cells, where, missing_values), where)
         for array, start, stop in stream:
             columns = [_strings(array.child(i), start, stop) for i in range(strings)]
             for name, column in zip(texts, columns, strict=False):
@@ -329,21 +343,23 @@ class Table:
 
     def _query(self, cells: Sequence[str], where: str | None, missing: Sequence[str]) -> str:
         """SQL that gives cells as c0, c1, ... and then whether the record is kept."""
-        outputs = [f"{cell} AS c{i}" for i, cell in enumerate(cells)]
+        # No column of the user's is called so.
+        names = [f'"fairaudit:{i}"' for i in range(len(cells))]
+        outputs = [f"{cell} AS {name}" for cell, name in zip(cells, names, strict=True)]
         if where is None:
             return f"SELECT {', '.join([*outputs, '1::UTINYINT'])} FROM ({self.select})"
-        texts = {c.alias: c.type in ("VARCHAR", "JSON") for c in self.columns}
-        condition, used = compile_condition(self.workspace.connection, where, texts)
+        known = {c.name: (c.alias, c.type in ("VARCHAR", "JSON")) for c in self.columns}
+        condition, used = compile_condition(self.workspace.connection, where, known)
         outputs += [
             f"{_value(column, missing)} AS {column_name(column)}"
             for column in self.columns
             if column.alias in used
         ]
-        kept = [f"c{i}" for i in range(len(cells))] + [f"({condition} IS TRUE)::UTINYINT"]
+        kept = [*names, f"({condition} IS TRUE)::UTINYINT"]
         inner = f"SELECT {', '.join(outputs)} FROM ({self.select})"
         return f"SELECT {', '.join(kept)} FROM ({inner})"
 
-    def _stream(self, query: str) -> Generator[tuple[Any, int, int]]:
+    def _stream(self, query: str, where: str | None) -> Generator[tuple[Any, int, int]]:
         """Run a query: Arrow batches, and ranges of at most `BATCH` rows in them."""
         from nanoarrow import ArrayStream
         from nanoarrow._utils import NanoarrowException
@@ -355,6 +371,12 @@ class Table:
                     for start in range(0, len(array), BATCH):
                         yield array, start, min(start + BATCH, len(array))
         except (duckdb.Error, NanoarrowException) as error:
+            fault = re.search(r"(Binder|Conversion) Error: (.*)", str(error))
+            if where is not None and fault:
+                raise FairauditError(
+                    f"--where {where}: {fault[2]}. Cast columns of text: CAST(age AS DOUBLE) + 1; "
+                    "--na says which values mean missing."
+                ) from None
             raise self._broken(error) from None
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -30,7 +30,9 @@ _FUNCTIONS = {
 
 
 def compile_condition(
-    connection: duckdb.DuckDBPyConnection, expression: str, columns: Mapping[str, bool]
+    connection: duckdb.DuckDBPyConnection,
+    expression: str,
+    columns: Mapping[str, tuple[str, bool]],
 ) -> tuple[str, set[str]]:
     """Check a condition, and make its comparisons of text with numbers numeric.
 
@@ -40,21 +42,22 @@ def compile_condition(
         Parses.
     expression : str
         For instance ``age >= 18 and accent in ('us', 'uk')``.
-    columns : mapping of str to bool
-        The columns there are, and whether they hold text.
+    columns : mapping of str to (str, bool)
+        For each column its name in SQL, and whether it holds text.
 
     Returns
     -------
     str, set of str
-        SQL for the condition, and the columns that it uses, as `columns` spells them.
+        SQL for the condition, and the columns that it uses by their names in SQL.
 
     Raises
     ------
     FairauditError
         If it is no expression, uses an unknown column, or anything that is not allowed.
     """
-    known = {name.lower(): name for name in columns}
     used = set()
+    if not expression.strip():
+        _refuse(expression, "it is empty")
     tree = _parse(connection, expression)
     for node in list(_nodes(tree)):
         kind = node.get("class")
@@ -63,12 +66,21 @@ def compile_condition(
         if kind == "FUNCTION" and node["function_name"].lower() not in _FUNCTIONS:
             _refuse(expression, f"the function {node['function_name']} is not allowed")
         if kind == "COLUMN_REF":
-            name = ".".join(node["column_names"])
-            if name.lower() not in known:
-                _refuse(expression, f"no column '{name}'. {nearest(name, known.values())}")
-            used.add(known[name.lower()])
-    texts = {name.lower() for name, is_text in columns.items() if is_text}
+            alias = columns[_column(expression, ".".join(node["column_names"]), columns)][0]
+            node["column_names"] = [alias]
+            used.add(alias)
+    texts = {alias for alias, is_text in columns.values() if is_text}
     return _sql(connection, _numeric(connection, tree, texts)), used
+
+
+def _column(expression: str, name: str, columns: Collection[str]) -> str:
+    """Find a column by its exact name, or whatever its case if there is but one."""
+    found = [name] if name in columns else [n for n in columns if n.lower() == name.lower()]
+    if len(found) > 1:
+        _refuse(expression, f"'{name}' may be any of {', '.join(found)}")
+    if not found:
+        _refuse(expression, f"no column '{name}'. {nearest(name, columns)}")
+    return found[0]
 
 
 def _numeric(connection: duckdb.DuckDBPyConnection, tree: Any, texts: set[str]) -> Any:
@@ -79,7 +91,7 @@ def _numeric(connection: duckdb.DuckDBPyConnection, tree: Any, texts: set[str]) 
         if any(side.get("literal", {}).get("kind") in _NUMBERS for side in sides):
             for side in sides:
                 name = ".".join(side.get("column_names", ()))
-                if side.get("class") == "COLUMN_REF" and name.lower() in texts:
+                if side.get("class") == "COLUMN_REF" and name in texts:
                     column = dict(side)
                     side.clear()
                     side.update({**copy.deepcopy(cast), "child": column})
@@ -138,6 +150,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _refuse(expression: str, why: str) -> None:
+    why = why.rstrip(".?") + "?" * why.endswith("?")
     raise FairauditError(
         f"--where {expression}: {why}. Write a condition on columns, for instance: "
         "accent = 'us' and age >= 18"

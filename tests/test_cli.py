@@ -107,6 +107,60 @@ def test_output_that_cannot_be_written(csv, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["calls.csv", "folder"]
 
 
+def test_output_never_replaces_what_was_audited(csv, tmp_path):
+    path = csv(GOOD)
+    result = run(path, *BY, "-o", path)
+    assert result.exit_code == 2
+    assert "is what was audited" in result.stderr
+    assert path.read_text() == GOOD
+
+
+def test_output_replaces_no_device(csv, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    result = run(csv(GOOD), *BY, "-o", tmp_path / "pipe")
+    assert "pipe: cannot be written: not a regular file" in result.stderr
+    assert not (tmp_path / "pipe").is_file()
+
+
+def test_names_from_the_data_are_escaped_in_errors(csv):
+    path = csv(GOOD.replace(",us,", ",\x1b[31m:b:,"))
+    message = wrong(path, *BY, "--compare-to", "nope")
+    assert r"\x1b[31m:b:" in message
+
+
+def test_standard_input_is_given_once():
+    result = CliRunner().invoke(app, ["wer", "-", "-"], input=GOOD)
+    assert result.exit_code == 2
+    assert "can be given once only" in result.stderr
+
+
+def test_mean_over_speakers_needs_speakers(csv):
+    assert "wer_speaker is a mean over clusters" in wrong(csv(GOOD), "--metric", "wer_speaker")
+
+
+def test_optional_columns_do_not_stop_an_audit(csv):
+    path = csv("path,id,reference,hypothesis,speaker,client_id\np1,u1,a,b,s,c\np2,u2,a,a,s,c\n")
+    assert "id=id" in run(path).stderr
+
+
+def test_conditions_that_do_not_fit_the_column(csv):
+    path = csv("ref,hyp,age\na,b,30\na,b,old\n")
+    for condition in ("age > 18", "age + 1 > 18"):
+        message = wrong(path, "--where", condition)
+        assert f"--where {condition}: " in message
+        assert "CAST(age AS DOUBLE)" in message
+
+
+def test_a_spreadsheet(csv):
+    assert "a spreadsheet or zip archive" in wrong(csv(b"PK\x03\x04\0\0\0\0", "a.xlsx"))
+
+
+def test_one_group_left(csv):
+    result = run(csv(GOOD), *BY, "--where", "accent = 'us'")
+    assert result.exit_code == 0
+    assert "Gap" not in result.stdout
+
+
 def test_no_such_file():
     assert "missing.csv: no such file" in wrong("missing.csv")
 
@@ -280,12 +334,14 @@ def test_condition_that_keeps_nothing(csv):
     [
         ("--confidence", "1"),
         ("--resamples", "10"),
+        ("--resamples", "1000000000"),
         ("--seed", "-1"),
         ("--min-n", "-1"),
         ("--metric", "bleu"),
         ("--compare-to", "xx"),
         ("--by", "accent:accent"),
         ("--bins", "accent=x"),
+        ("--bins", "accent=1", "--bins", "accent=2"),
     ],
 )
 def test_arguments_out_of_range(csv, arguments):

@@ -37,9 +37,16 @@ def test_bins_are_closed_on_the_left():
     ]  # fmt: skip
 
 
+def test_bins_tell_their_edges_apart():
+    labels = Bins.parse("t=1700000000,1700000100,1700000200.5").labels
+    assert labels[1:3] == ["[1700000000, 1700000100)", "[1700000100, 1700000200.5)"]
+
+
 def test_a_value_that_is_no_number_cannot_be_cut():
     with pytest.raises(FairauditError, match="age is 'n/a'.*--na n/a"):
         Bins.parse("age=18").cut(["n/a"])
+    with pytest.raises(FairauditError, match="age is '1_000'"):
+        Bins.parse("age=18").cut(["1_000"])
 
 
 def test_too_many_groups_are_a_mistake():

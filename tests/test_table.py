@@ -146,6 +146,13 @@ def test_where_on_a_column_with_an_odd_name(tmp_path):
     assert read(path, where='"my ""col""" = \'y\'')[3] == [False, True]
 
 
+def test_columns_may_have_any_name(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("ref,hyp,accent,c0,c2,n,Age,age\na,b,us,keep,x,1,5,6\nc,d,uk,drop,y,2,6,5\n")
+    for condition in ("c0 = 'keep'", "c2 = 'x'", "n = 1", '"Age" = 5', "age = 6"):
+        assert read(path, where=condition)[3] == [True, False], condition
+
+
 def test_where_that_compares_text_with_a_number_says_so(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("ref,hyp,accent,age\na,b,us,old\n")
@@ -254,3 +261,47 @@ def test_line_ends_of_two_kinds_are_read_whole_or_not_at_all(tmp_path):
     path.write_bytes(b'ref,hyp,accent\r\n"x, y",a,us\r\n' + b'"x, y",a,us\n' * 3)
     with pytest.raises(FairauditError, match=r"a\.csv"):
         read(path)
+
+
+def test_a_name_with_wildcards_reads_that_file_only(tmp_path):
+    for name, text in (("t[ab].csv", "x"), ("ta.csv", "y"), ("tb.csv", "z"), ("b*.csv", "w")):
+        (tmp_path / name).write_text(f"ref,hyp,accent\n{text},{text},{text}\n")
+    assert read(tmp_path / "t[ab].csv")[0] == ["x"]
+    assert read(tmp_path / "b*.csv")[0] == ["w"]
+    assert read([tmp_path / "t[ab].csv", tmp_path / "ta.csv"])[0] == ["x", "y"]
+
+
+def test_files_read_together_need_one_format(tmp_path):
+    as_csv(tmp_path / "a.csv")
+    as_json(tmp_path / "a.jsonl")
+    with pytest.raises(FairauditError, match="several formats"):
+        read([tmp_path / "a.csv", tmp_path / "a.jsonl"])
+
+
+def test_a_pipe_is_read_once(tmp_path):
+    import os
+    import threading
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=lambda: pipe.write_text("ref,hyp,accent\na,b,us\n")).start()
+    assert read(pipe)[0] == ["a"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_tables_may_have_another_column_called_id(tmp_path, suffix):
+    left = pd.DataFrame({"utt": [1, 2], "id": [7, 7], "text": ["a", "b"], "speaker": ["s", "t"]})
+    right = pd.DataFrame({"utt": [2, 1], "id": [8, 8], "hyp": ["B", "A"]})
+    side = pd.DataFrame({"speaker": ["s", "t"], "id": [1, 1], "accent": ["us", "uk"]})
+    paths = []
+    for name, table in (("l", left), ("r", right), ("s", side)):
+        paths.append(tmp_path / f"{name}.{suffix}")
+        if suffix == "csv":
+            table.to_csv(paths[-1], index=False)
+        else:
+            table.to_parquet(paths[-1])
+    with Workspace() as workspace:
+        opened = [workspace.open(path) for path in paths]
+        table, hyp = join(opened[0], opened[1], ("utt", "utt"), "hyp", "error", "exact")
+        table = add_attributes(table, opened[2], ("speaker", "speaker"), "error")
+        assert texts(table, "text", hyp) == [("a", "A"), ("b", "B")]

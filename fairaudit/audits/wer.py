@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -117,15 +117,14 @@ def wer(
         match_id,
     )
     selection = Selection.of(by, cluster, bins, where, na)
-    chosen, rule, settings = _metrics(metrics), normalizer(normalize), Design(**design)
+    rule, settings = normalizer(normalize), Design(**design)
     with Workspace() as workspace:
         table, roles = transcripts.open(workspace)
         selection = selection.resolve(table)
+        chosen = _metrics(metrics, selection.cluster is not None)
         tally = _Tally(rule, missing, selection.grouping(_columns(chosen)))
         _count(table, roles, selection, tally, progress)
         records = tally.records(table, roles.id, selection.where)
-    if selection.cluster is None:
-        chosen = [metric for metric in chosen if metric.per_cluster is None]
     return conclude(
         "wer",
         selection=selection,
@@ -134,17 +133,25 @@ def wer(
         sums=tally.grouping.result(),
         metrics=chosen,
         design=settings,
-        settings={"norm": rule.version, **roles.settings(), **transcripts.settings()},
+        settings={
+            "norm": rule.version,
+            "metric": None if metrics is SPEECH else ",".join(metrics),
+            **roles.settings(),
+            **transcripts.settings(),
+        },
         notes=[*tally.notes(), *selection.notes(table)],
     )
 
 
-def _metrics(names: Sequence[str]) -> list[Metric]:
-    """Metrics of a speech audit by name."""
+def _metrics(names: Sequence[str], clustered: bool) -> list[Metric]:
+    """Metrics of a speech audit by name; by default all that the data allow."""
     for name in names:
         if name not in SPEECH:
             raise FairauditError(f"--metric {name}: expected one of {', '.join(SPEECH)}.")
-    return [METRICS[name] for name in dict.fromkeys(names)]
+        if METRICS[name].per_cluster and not clustered and names is not SPEECH:
+            raise FairauditError(f"--metric {name} is a mean over clusters: it needs --cluster.")
+    found = [METRICS[name] for name in dict.fromkeys(names)]
+    return [metric for metric in found if clustered or metric.per_cluster is None]
 
 
 def _columns(metrics: Sequence[Metric]) -> list[str]:
@@ -160,11 +167,12 @@ class Roles:
     reference: str
     hypothesis: str
     id: str | None
-    speaker: str | None
+    speaker: str | None = None
 
     def settings(self) -> dict[str, Any]:
         """For the signature."""
-        return {"ref": self.reference, "hyp": self.hypothesis, "id": self.id}
+        roles = {"ref": self.reference, "hyp": self.hypothesis, "id": self.id}
+        return {**roles, "speaker": self.speaker}
 
 
 @dataclass(frozen=True)
@@ -206,13 +214,15 @@ class Transcripts:
             table = workspace.open(self.data)
             reference = self._role(table, "reference", self.ref_column, "--ref-column")
             hypothesis = self._role(table, "hypothesis", self.hyp_column, "--hyp-column")
-            identity = self.id_column or table.guess("id", "--id-column")
+            identity = self.id_column or table.likely("id")
         else:
             table, reference, hypothesis, identity = self._open_both(workspace)
+        roles = Roles(reference, hypothesis, identity)
+        if side is None:
+            return table, roles
         speaker = self.speaker_column or table.guess("speaker", "--speaker-column")
-        if side is not None:
-            table, speaker = self._add_speakers(table, side, speaker)
-        return table, Roles(reference, hypothesis, identity, speaker)
+        table, speaker = self._add_speakers(table, side, speaker)
+        return table, replace(roles, speaker=speaker)
 
     def _role(self, table: Table, role: str, given: str | None, flag: str) -> str:
         """The column given, or the one that the field's usual names tell."""

@@ -20,7 +20,7 @@ MISSING = "(missing)"
 ALL = "(all)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Spread:
     """Totals of G sets of units and how the units' counts vary.
 
@@ -57,7 +57,7 @@ def small_sample_factor(units: Array) -> Array:
     return np.where(count > 1, count / np.maximum(count - 1, 1), np.nan)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sums:
     """Summed counts of the groups of one attribute, per cluster.
 

@@ -136,6 +136,32 @@ def test_p_values_are_adjusted_over_the_groups(frame):
     assert {row.adjustment for row in holm.values()} == {"holm"}
 
 
+def test_of_two_groups_there_is_one_comparison(frame):
+    two = frame[frame.accent != "in"]
+    compared = differences(fairaudit.wer(two, by="accent", cluster="speaker"))
+    for row in compared.values():
+        assert row.p_adjusted == row.p_value
+
+
+def test_settings_that_move_numbers_are_in_the_signature(frame):
+    signatures = {
+        fairaudit.wer(frame, by="accent", **options).signature
+        for options in (
+            {}, {"metrics": ["wer"]}, {"na": ("a", "b")}, {"na": ("a,b",)}, {"interval": "t"},
+            {"confidence": 0.9}, {"normalize": "none"}, {"compare_to": "best"}, {"seed": 1},
+            {"resamples": 100}, {"correction": "bh"}, {"missing": "skip"}, {"min_n": 1},
+        )
+    }  # fmt: skip
+    assert len(signatures) == 13
+
+
+def test_a_column_may_be_binned_and_the_cluster(frame):
+    audit = fairaudit.wer(frame, by="age", bins="age=20", cluster="age")
+    groups = {row.group: row for row in audit.estimates if row.attribute and row.metric == "wer"}
+    assert set(groups) == {"(-inf, 20)", "[20, inf)"}
+    assert groups["(-inf, 20)"].clusters == 10
+
+
 def test_gap_stands_beside_what_chance_gives(frame):
     audit = fairaudit.wer(frame, by="accent", cluster="speaker")
     gap = next(iter(differences(audit, "gap").values()))
