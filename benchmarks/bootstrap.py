@@ -221,12 +221,8 @@ def ratios(costs: Mapping[str, Sequence[float]]) -> str:
 
 
 def main() -> None:
-    """Read the command line, measure, and print the tables."""
-    parser = argparse.ArgumentParser(description="Bootstrap intervals, side by side.")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rows", type=int, default=100_000, help="for Fairlearn")
-    parser.add_argument("--replicates", type=int, default=10, help="for Fairlearn")
-    options = parser.parse_args()
+    """Measure, and print the tables."""
+    options = _options()
     data = Decisions.make(ROWS, seed=1)
     part = data.first(options.rows)
     check(part)
@@ -239,6 +235,14 @@ def main() -> None:
     print(measure.environment("fairaudit", "numpy", "fairlearn", "scikit-learn", "pandas"))
     print(f"{GROUPS} groups, {CLUSTERS:,} clusters, {options.rounds} rounds: {measure.SPREAD}\n")
     print(ratios(costs), report(costs, options.rows, options.replicates), sep="\n\n")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Bootstrap intervals, side by side.")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=100_000, help="for Fairlearn")
+    parser.add_argument("--replicates", type=int, default=10, help="for Fairlearn")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 WORDS, SPEAKERS, ACCENTS, GENDERS = 50_000, 2_000, 8, 3
-#: Utterances that are made at once. Each chunk has a seed of its own, so that a short file is
-#: the beginning of a long one.
+#: Utterances that are made at once. Each chunk has a seed of its own, so that a file of whole
+#: chunks is the beginning of a longer one.
 CHUNK = 100_000
 #: Mean and spread of the logarithm of an utterance's length: 12 words in the mean.
 LENGTH, LENGTH_SPREAD, LONGEST = np.log(10.3), 0.55, 120

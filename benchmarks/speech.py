@@ -97,25 +97,28 @@ def check(outputs: Iterable[Path]) -> str:
 
 
 def main() -> None:
-    """Read the command line, run the programs, and print the table."""
+    """Run the programs and print the table."""
+    options = _options()
+    path = data(options.utterances, options.data)
+    names = options.only or [OWN, NOTEBOOK, EVERY]
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = {name: Path(folder) / f"{name}.json" for name in (OWN, NOTEBOOK, EVERY)}
+        every = commands(path, outputs)
+        costs = measure.interleave({name: every[name] for name in names}, options.rounds)
+        summary = check(outputs[name] for name in names)
+    print(measure.environment("fairaudit", "duckdb", "rapidfuzz", "numpy", "pandas", "jiwer"))
+    print(f"{options.utterances:,} utterances, {options.rounds} rounds: {measure.SPREAD}\n")
+    print(measure.compare(costs, names[0]), summary, sep="\n\n")
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Word errors by group, side by side.")
     parser.add_argument("--utterances", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", action="append", choices=[OWN, NOTEBOOK, EVERY])
     folder = Path(tempfile.gettempdir()) / "fairaudit-benchmarks"
     parser.add_argument("--data", type=Path, default=folder, help="folder to keep the data in")
-    options = parser.parse_args()
-    path = data(options.utterances, options.data)
-    with tempfile.TemporaryDirectory() as outputs:
-        names = options.only or [OWN, NOTEBOOK, EVERY]
-        written = {name: Path(outputs) / f"{name}.json" for name in (OWN, NOTEBOOK, EVERY)}
-        chosen = {name: commands(path, written)[name] for name in names}
-        costs = measure.interleave(chosen, options.rounds)
-        summary = check(written[name] for name in names)
-    print(measure.environment("fairaudit", "duckdb", "rapidfuzz", "numpy", "pandas", "jiwer"))
-    print(f"{options.utterances:,} utterances, {options.rounds} rounds: {measure.SPREAD}\n")
-    print(measure.compare(costs, names[0]))
-    print(f"\n{summary}")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -115,8 +115,8 @@ class Contrast:
         """Two-sided p-values of no difference, shape (M,).
 
         Welch's t; for shares of independent records the pooled two-sample z test; where the
-        interval comes from the sides' own, the level at which it no longer holds 0. Undefined
-        where a side has one unit.
+        interval comes from the sides' own, so does the p-value. Undefined where a side has one
+        unit.
         """
         if self.a.binomial:
             return self._pooled_z_test()
@@ -124,22 +124,20 @@ class Contrast:
         t = self.difference / np.sqrt(np.where(usable, self.variance, np.nan))
         p = intervals.t_p_values(t, self.df)
         if (by_sides := np.flatnonzero(self._by_sides)).size:
-            p[by_sides] = self.take(by_sides)._inverted()
+            p[by_sides] = self.take(by_sides)._p_from_sides()
         return p
 
-    def _inverted(self) -> Array:
-        """Levels at which the intervals of the differences begin to hold 0, by bisection."""
-        low, high = np.zeros(len(self.difference)), np.ones(len(self.difference))
-        for _ in range(40):
-            alpha = (low + high) / 2
-            limits = [
-                self.take(np.array([i])).difference_interval(1 - level)
-                for i, level in enumerate(alpha)
-            ]
-            excluded = np.array([lo[0] > 0 or up[0] < 0 for lo, up in limits])
-            low, high = np.where(excluded, low, alpha), np.where(excluded, alpha, high)
-        defined = (self.a.df >= 1) & (self.b.df >= 1) & np.isfinite(self.difference)
-        return np.where(defined, high, np.nan)
+    def _p_from_sides(self) -> Array:
+        """P-values that are below 0.05 just where the sides' 95 % intervals exclude equality.
+
+        Newcombe's half width towards 0 stands for so many standard errors as its quantile says.
+        """
+        a, b = self.a.interval(0.95), self.b.interval(0.95)
+        low, high = intervals.newcombe(self.a.value, a, self.b.value, b)
+        towards = np.where(self.difference > 0, self.difference - low, high - self.difference)
+        df = np.where(self.df >= 1, self.df, np.minimum(self.a.df, self.b.df))
+        t = _divide(self.difference, towards) * intervals.t_quantiles(0.95, df)
+        return intervals.t_p_values(t, df)
 
     def _pooled_z_test(self) -> Array:
         a, b, n, m = self.a.value, self.b.value, self.a.n, self.b.n
