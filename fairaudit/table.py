@@ -27,7 +27,7 @@ from fairaudit.where import compile_condition
 #: What stands for a missing attribute or number, beside blank cells.
 MISSING_VALUES = ("", "NA", "N/A", "NaN", "null", "None")
 #: Records that are read at once: enough to be fast, few enough to need little memory.
-BATCH = 4_096
+BATCH = 8_192
 
 #: A missing cell travels as NUL, which no text may contain.
 NOTHING = "\0"
