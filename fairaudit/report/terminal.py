@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from rich.console import Console
@@ -62,6 +63,20 @@ def _table(sheet: Sheet, width: int) -> Table:
     room = width - _figures_width(sheet)
     for name, *cells in sheet.rows:
         # Text, not str: brackets in names and intervals are no markup.
-        folded = textwrap.wrap(name, room, subsequent_indent=" ") or [name]
-        table.add_row(Text("\n".join(folded)), *(Text(cell) for cell in cells))
+        table.add_row(Text("\n".join(_folded(name, room))), *(Text(cell) for cell in cells))
     return table
+
+
+def _folded(name: str, width: int) -> list[str]:
+    """Lines of a name: cut after a colon, hyphen or space where there is one in time.
+
+    >>> _folded("spanish-influenced:female", 13)
+    ['spanish-', ' influenced:', ' female']
+    """
+    lines = [""]
+    for part in re.findall(r"[^:\-\s]*[:\-\s]|[^:\-\s]+", name):
+        for piece in textwrap.wrap(part, width - 1, drop_whitespace=False):
+            if len(lines[-1]) + len(piece) > width:
+                lines.append(" ")
+            lines[-1] += piece
+    return lines
