@@ -7,6 +7,7 @@ place of `count` and nothing else would notice.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from rapidfuzz.distance.Levenshtein import distance, editops
@@ -56,10 +57,10 @@ def count(references: Sequence[str], hypotheses: Sequence[str], characters: bool
 def _words(references: Sequence[str], hypotheses: Sequence[str]) -> Array:
     """Hits, substitutions, deletions and insertions of each utterance, shape (n, 4)."""
     rows = []
-    for reference, hypothesis in zip(references, hypotheses, strict=True):
-        spoken = reference.split()
+    pairs = zip(map(str.split, references), map(str.split, hypotheses), strict=True)
+    for spoken, heard in pairs:
         length = len(spoken)
-        if reference == hypothesis or spoken == (heard := hypothesis.split()):
+        if spoken == heard:
             rows.append((length, 0, 0, 0))
             continue
         edits = editops(spoken, heard)
@@ -67,14 +68,11 @@ def _words(references: Sequence[str], hypotheses: Sequence[str]) -> Array:
         # S + 2 min(D, I) = edits - |D - I|: up to 1 it is S, without a look at the edits.
         substitutions = len(edits) - abs(surplus)
         if substitutions > 1:
-            substitutions = 0
-            for kind, _, _ in edits.as_list():
-                if kind == "replace":
-                    substitutions += 1
+            substitutions = [kind for kind, _, _ in edits.as_list()].count("replace")
         deletions = (len(edits) - substitutions + surplus) // 2
         insertions = deletions - surplus
         rows.append((length - substitutions - deletions, substitutions, deletions, insertions))
-    return np.array(rows, dtype=float).reshape(-1, 4)
+    return np.fromiter(chain.from_iterable(rows), float, 4 * len(rows)).reshape(-1, 4)
 
 
 def _characters(references: Sequence[str], hypotheses: Sequence[str]) -> Array:
