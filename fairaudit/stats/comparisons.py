@@ -256,7 +256,8 @@ def gap(sums: Sums, estimates: Estimates, confidence: float, resamples: int, see
     p_value = homogeneity(estimates.metric, sums, estimates, resamples, seed)
     differ = p_value <= 1 - confidence
     lower_is_better = estimates.metric.direction == "lower"
-    ratio, ratio_low, ratio_high = _gap_ratio(contrast, smallest, largest, confidence)
+    ends = int(np.flatnonzero((first == min(order[[0, -1]])) & (second == max(order[[0, -1]])))[0])
+    ratio, ratio_low, ratio_high = _gap_ratio(contrast, ends, confidence)
     return Gap(
         worst=largest if lower_is_better else smallest,
         best=smallest if lower_is_better else largest,
@@ -264,25 +265,21 @@ def gap(sums: Sums, estimates: Estimates, confidence: float, resamples: int, see
         low=max(_largest(low, -high), 0.0) if differ else 0.0,
         high=min(_largest(high, -low), np.inf if estimates.metric.range == "rate" else 1.0),
         ratio=ratio,
-        ratio_low=ratio_low if differ else ratio_low * 0 + 1,
+        ratio_low=ratio_low if differ or math.isnan(ratio_low) else 1.0,
         ratio_high=ratio_high,
         chance=chance_gap(sums, estimates, resamples, seed),
         p_value=p_value,
     )
 
 
-def _gap_ratio(
-    contrast: Contrast, smallest: int, largest: int, confidence: float
-) -> tuple[float, float, float]:
-    """Largest over smallest value, and its simultaneous interval over all pairs.
+def _gap_ratio(contrast: Contrast, ends: int, confidence: float) -> tuple[float, float, float]:
+    """Largest over smallest value (the pair `ends`), and its simultaneous interval over all pairs.
 
     Undefined where the smallest is 0, without interval where either group's units do not vary.
     """
     low, high = contrast.ratio_interval(confidence, len(contrast.difference))
-    groups = np.array(np.triu_indices(int(np.sqrt(2 * len(low))) + 1, 1)).T.tolist()
-    ends = groups.index(sorted((smallest, largest)))
-    ratio = float(contrast.ratio[ends])
-    ratio = ratio if smallest > largest else float(_divide(1.0, np.array(ratio)))
+    sides = np.sort([contrast.a.value[ends], contrast.b.value[ends]])
+    ratio = float(_divide(sides[1], sides[0]))
     if not np.isfinite(low[ends]):
         return ratio, np.nan, np.nan
     low, high = np.concatenate([low, _divide(1.0, high)]), np.concatenate([high, _divide(1.0, low)])

