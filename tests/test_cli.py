@@ -374,25 +374,24 @@ def test_version():
     assert result.stdout == f"fairaudit {fairaudit.__version__}\n"
 
 
-def test_a_bug_exits_with_3():
+def run_where_the_audit_raises(exception):
     code = (
         "import fairaudit.audits.wer as w, fairaudit.cli as cli, sys\n"
-        "def broken(*a, **k): raise ZeroDivisionError('planted')\n"
-        f"w.wer = broken; sys.argv = ['fairaudit', 'wer', {EXAMPLE!r}]; cli.main()\n"
+        f"def planted(*a, **k): raise {exception}\n"
+        f"w.wer = planted; sys.argv = ['fairaudit', 'wer', {EXAMPLE!r}]; cli.main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_a_bug_exits_with_3():
+    done = run_where_the_audit_raises("ZeroDivisionError('planted')")
     assert done.returncode == 3
     assert "ZeroDivisionError: planted" in done.stderr
     assert "This is a bug in fairaudit" in done.stderr
 
 
 def test_interrupt_exits_with_130():
-    code = (
-        "import fairaudit.audits.wer as w, fairaudit.cli as cli, sys\n"
-        "def stopped(*a, **k): raise KeyboardInterrupt\n"
-        f"w.wer = stopped; sys.argv = ['fairaudit', 'wer', {EXAMPLE!r}]; cli.main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run_where_the_audit_raises("KeyboardInterrupt")
     assert done.returncode == 130
     assert "Traceback" not in done.stderr
 
