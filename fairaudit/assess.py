@@ -5,17 +5,26 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 import numpy as np
 
 from fairaudit import __version__
 from fairaudit.arrays import Array
-from fairaudit.audit import Audit, Comparison, Data, Estimate, Kind, Records, signature
+from fairaudit.audit import (
+    Audit,
+    Comparison,
+    Data,
+    Estimate,
+    Explanation,
+    Kind,
+    Records,
+    signature,
+)
 from fairaudit.exceptions import FairauditError
 from fairaudit.metrics import Metric
 from fairaudit.selection import Selection
@@ -133,7 +142,7 @@ class Assessment:
 
     def comparisons(self) -> Iterator[Comparison]:
         """Rows for every metric: against the reference, the gap, and all pairs of the first."""
-        for metric in self.metrics:
+        for metric in self.metrics if self.sums.attribute is not None else ():
             found = self._found[metric.name]
             compared = self._compared(found.value)
             yield from self._reference_rows(metric, found, compared)
@@ -181,13 +190,14 @@ class Assessment:
                 group=group,
                 values=self.values(group),
                 metric=metric.name,
-                value=_defined(found.value[g]),
-                ci_low=_defined(low[g]),
-                ci_high=_defined(high[g]),
+                value=defined(found.value[g]),
+                ci_low=defined(low[g]),
+                ci_high=defined(high[g]),
                 n=float(found.n[g]),
                 records=int(self.sums.records[g]),
                 clusters=int(found.units[g]) if self._clustered else None,
                 counts={name: float(counts[k]) for name, k in read},
+                variant=self.sums.variant,
             )
 
     def _compared(self, value: Array) -> Array:
@@ -245,9 +255,10 @@ class Assessment:
                 "ratio",
                 name,
                 against,
-                _defined(contrast.ratio[i]),
-                _defined(low[i]),
-                _defined(high[i]),
+                defined(contrast.ratio[i]),
+                defined(low[i]),
+                defined(high[i]),
+                variant=self.sums.variant,
             )
 
     def _difference_rows(
@@ -265,12 +276,13 @@ class Assessment:
                 kind,
                 group,
                 other,
-                _defined(contrast.difference[i]),
-                _defined(low[i]),
-                _defined(high[i]),
-                _defined(contrast.p_value[i]),
-                _defined(adjusted[i]),
+                defined(contrast.difference[i]),
+                defined(low[i]),
+                defined(high[i]),
+                defined(contrast.p_value[i]),
+                defined(adjusted[i]),
                 self.design.correction,
+                variant=self.sums.variant,
                 **planning[i],
             )
 
@@ -282,7 +294,7 @@ class Assessment:
         per_unit = (contrast.a.records + contrast.b.records) / contrast.units
         return [
             {
-                "minimum_detectable": _defined(detectable),
+                "minimum_detectable": defined(detectable),
                 "further_records": _whole(clusters * records),
                 "further_clusters": _whole(clusters) if self._clustered else None,
             }
@@ -307,6 +319,7 @@ class Assessment:
             "heterogeneity",
             value=between_group_deviation(sums, found),
             p_value=widest.p_value,
+            variant=sums.variant,
         )
         if metric is self.metrics[0] and len(sums.groups) <= MOST_LISTED_GROUPS:
             first, second = np.triu_indices(len(sums.groups), 1)
@@ -329,10 +342,11 @@ class Assessment:
             "gap",
             *ends,
             widest.value,
-            _defined(low),
-            _defined(high),
+            defined(low),
+            defined(high),
             widest.p_value,
             chance=widest.chance,
+            variant=sums.variant,
             **planning,
         )
         yield Comparison(
@@ -340,15 +354,18 @@ class Assessment:
             metric.name,
             "gap_ratio",
             *ends,
-            _defined(widest.ratio),
-            _defined(widest.ratio_low),
-            _defined(widest.ratio_high),
+            defined(widest.ratio),
+            defined(widest.ratio_low),
+            defined(widest.ratio_high),
+            variant=sums.variant,
         )
 
     def notes(self) -> Iterator[str]:
         """What a reader must know about the groups of this attribute."""
+        if self.sums.attribute is None:
+            return
         headline = self._found[self.metrics[0].name]
-        name = self.sums.attribute or "(all)"
+        name = self.sums.attribute
         small = self._known & (self.sums.records < self.design.min_n)
         single = self._known & (self.sums.spread.units < 2)
         few = self._known & (self.sums.spread.units < FEW_CLUSTERS)
@@ -373,7 +390,7 @@ class Assessment:
         reference = self.design.compare_to
         if reference not in ("rest", "best", "largest", *self.sums.groups):
             yield f"{name}: no group '{reference}', so its groups are compared with none."
-        if self.design.interval == "percentile" and self.sums.attribute is not None:
+        if self.design.interval == "percentile":
             yield (
                 f"{name}: the percentile interval of a gap is biased upward and does not cover 0 "
                 "when groups are equal; it is for reproducing papers."
@@ -390,8 +407,45 @@ def _whole(value: float) -> int | None:
     return math.ceil(value) if np.isfinite(value) else None
 
 
-def _defined(value: float) -> float | None:
+def defined(value: float) -> float | None:
+    """The value, None where it is nan or infinite."""
     return float(value) if np.isfinite(value) else None
+
+
+class Part(Protocol):
+    """What adds rows to an audit."""
+
+    def estimates(self) -> Iterable[Estimate]:
+        """Rows of estimates."""
+
+    def comparisons(self) -> Iterable[Comparison]:
+        """Rows of comparisons."""
+
+    def notes(self) -> Iterable[str]:
+        """What a reader must know."""
+
+
+#: Sums over all records, and per attribute.
+Grouped = tuple[Sums, list[Sums]]
+
+
+def assessments(
+    grouped: Grouped, selection: Selection, metrics: Sequence[Metric], design: Design
+) -> list[Assessment]:
+    """Assess sums over all records and per attribute of `selection`.
+
+    Raises
+    ------
+    FairauditError
+        If an attribute has no groups, or the reference is no group.
+    """
+    overall, each = grouped
+    _check_groups(each, design)
+    parts = [Assessment(overall.with_cluster_means(metrics), metrics, design, lambda group: {})]
+    for attribute, sums in zip(selection.attributes, each, strict=True):
+        with_means = sums.with_cluster_means(metrics)
+        parts.append(Assessment(with_means, metrics, design, attribute.values))
+    return parts
 
 
 def conclude(
@@ -400,13 +454,14 @@ def conclude(
     selection: Selection,
     files: Sequence[File],
     records: Records,
-    sums: tuple[Sums, list[Sums]],
+    parts: Sequence[Part],
     metrics: Sequence[Metric],
     design: Design,
     settings: Mapping[str, Any],
     notes: Sequence[str],
+    explanations: Sequence[Explanation] = (),
 ) -> Audit:
-    """Make the audit from sums over all records and per attribute.
+    """Make the audit from its parts.
 
     Parameters
     ----------
@@ -418,8 +473,8 @@ def conclude(
         Where they came from.
     records : Records
         What became of them.
-    sums : (Sums, list of Sums)
-        Over all records, and for each attribute of `selection`.
+    parts : sequence of Part
+        What was found; the sums of each `Assessment` go into the audit.
     metrics : sequence of Metric
         What is reported; the first is the headline.
     design : Design
@@ -428,17 +483,15 @@ def conclude(
         The task's own settings, None where as by default.
     notes : sequence of str
         The task's own notes.
+    explanations : sequence of Explanation
+        What explains the numbers.
     """
-    overall, each = sums
-    _check_groups(each, design)
-    parts = [Assessment(overall.with_cluster_means(metrics), metrics, design, lambda group: {})]
-    for attribute, grouped in zip(selection.attributes, each, strict=True):
-        with_means = grouped.with_cluster_means(metrics)
-        parts.append(Assessment(with_means, metrics, design, attribute.values))
     used = {
         **selection.settings(), **settings, **design.settings(),
         "n": records.used, "data": _digest(files), "v": __version__,
     }  # fmt: skip
+    sums = [part.sums for part in parts if isinstance(part, Assessment)]
+    said = [note for part in parts for note in part.notes()]
     return Audit(
         kind,
         _now(),
@@ -448,9 +501,10 @@ def conclude(
         records,
         {**used, "metrics": [metric.name for metric in metrics]},
         tuple(row for part in parts for row in part.estimates()),
-        tuple(row for part in parts[1:] for row in part.comparisons()),
-        tuple(_anonymous(part.sums) for part in parts),
-        (*notes, *_lost(overall, selection), *(n for part in parts[1:] for n in part.notes())),
+        tuple(row for part in parts for row in part.comparisons()),
+        tuple(map(_anonymous, sums)),
+        (*notes, *_lost(sums[0], selection), *dict.fromkeys(said)),
+        explanations=tuple(explanations),
     )
 
 

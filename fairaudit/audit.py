@@ -40,7 +40,10 @@ class Estimate:
     variant: Mapping[str, Any] | None = None
 
 
-Kind = Literal["difference", "ratio", "gap", "gap_ratio", "pair", "heterogeneity"]
+Kind = Literal[
+    "difference", "ratio", "gap", "gap_ratio", "pair", "heterogeneity",
+    "paired_difference", "adjusted_ratio", "matched_difference", "matched_ratio", "balance",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class Comparison:
 
     ``minimum_detectable`` is the smallest difference that the data would show with 80 % power;
     ``further_records`` and ``further_clusters`` are how many more, over both sides and in the
-    present proportion, would show the difference that was seen with that power.
+    present proportion, would show the difference that was seen with that power. Of a
+    ``paired_difference``, ``improvement`` is the share of resamples in which the new run is better.
     """
 
     attribute: str | None
@@ -67,8 +71,34 @@ class Comparison:
     minimum_detectable: float | None = None
     further_records: int | None = None
     further_clusters: int | None = None
+    improvement: float | None = None
     name: str | None = None
     variant: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Something that explains an estimate: where its errors come from.
+
+    Attributes
+    ----------
+    kind : str
+        ``confusion``, ``utterance`` or ``respelling``, which quote words of the data; ``length``
+        or ``frequency``, which do not.
+    attribute, group : str or None
+        What it is about.
+    content : mapping
+        As its kind has it.
+    """
+
+    kind: str
+    attribute: str | None
+    group: str
+    content: Mapping[str, Any]
+
+
+#: Kinds of explanations that quote the data.
+QUOTING = ("confusion", "utterance", "respelling")
 
 
 @dataclass(frozen=True)
@@ -125,6 +155,9 @@ class Audit:
         What a reader must know to read the numbers rightly.
     findings : tuple of mapping
         Outcomes of a rubric's criteria.
+    explanations : tuple of Explanation
+        Where the errors come from. Those that quote the data are written into the audit file
+        only where the setting ``explain`` says so.
     """
 
     kind: str
@@ -139,12 +172,18 @@ class Audit:
     sums: tuple[Sums, ...]
     notes: tuple[str, ...] = ()
     findings: tuple[Mapping[str, Any], ...] = field(default=())
+    explanations: tuple[Explanation, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The audit file's content: undefined values None, floats to 12 significant digits."""
         content = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in ("data", "estimates", "comparisons"):
             content[name] = [asdict(row) for row in content[name]]
+        content["explanations"] = [
+            asdict(row)
+            for row in self.explanations
+            if row.kind not in QUOTING or self.settings.get("explain")
+        ]
         content["records"] = asdict(self.records)
         content["sums"] = [_sums_to_dict(sums) for sums in self.sums]
         plain: dict[str, Any] = _plain({"schema": SCHEMA, **content})
@@ -189,6 +228,7 @@ class Audit:
         content["estimates"] = tuple(Estimate(**row) for row in content["estimates"])
         content["comparisons"] = tuple(Comparison(**row) for row in content["comparisons"])
         content["sums"] = tuple(_sums_from_dict(row) for row in content["sums"])
+        content["explanations"] = tuple(Explanation(**row) for row in content["explanations"])
         content["notes"], content["findings"] = map(tuple, (content["notes"], content["findings"]))
         return cls(**content)
 
@@ -224,22 +264,25 @@ class Audit:
 
     def rows(self) -> list[dict[str, Any]]:
         """The estimates as flat rows, each with its difference to the reference."""
-        differences = {
-            (row.attribute, row.metric, row.group): row
-            for row in self.comparisons
-            if row.kind == "difference"
-        }
+        differences = {_key(row): row for row in self.comparisons if row.kind == "difference"}
         keep = "attribute group metric value ci_low ci_high n records clusters".split()
+        variants = dict.fromkeys(name for row in self.estimates for name in row.variant or {})
         rows = []
         for row in self.estimates:
-            other = differences.get((row.attribute, row.metric, row.group))
+            other = differences.get(_key(row))
             flat = {name: getattr(row, name) for name in keep}
+            flat |= {name: (row.variant or {}).get(name) for name in variants}
             flat |= {
                 f"difference_{name}": getattr(other, name, None)
                 for name in ("against", "value", "ci_low", "ci_high", "p_value", "p_adjusted")
             }
             rows.append(flat)
         return rows
+
+
+def _key(row: Estimate | Comparison) -> tuple[Any, ...]:
+    """What an estimate and its comparisons have in common."""
+    return row.attribute, row.metric, row.group, tuple((row.variant or {}).items())
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -301,6 +344,7 @@ def _sums_to_dict(sums: Sums) -> dict[str, Any]:
     """Sums for the audit file: cells as indices, counts column by column."""
     return {
         "attribute": sums.attribute,
+        "variant": sums.variant,
         "columns": sums.columns,
         "groups": sums.groups,
         "clusters": sums.clusters,
@@ -323,6 +367,7 @@ def _sums_from_dict(row: Mapping[str, Any]) -> Sums:
         np.array(row["cell_clusters"], dtype=np.int64) if clustered else group,
         np.array(row["matrix"], dtype=float).T,
         None if clustered else np.array(row["moments"], dtype=float),
+        row["variant"],
     )
 
 

@@ -85,14 +85,6 @@ class Format(str, Enum):
     markdown = "markdown"
 
 
-class Normalize(str, Enum):
-    """What is done to texts before they are compared."""
-
-    none = "none"
-    basic = "basic"
-    whisper_en = "whisper-en"
-
-
 class Missing(str, Enum):
     """What becomes of an id that stands in one table only."""
 
@@ -233,10 +225,18 @@ def wer(
     match_id: Annotated[
         Match, _option("Match ids as they are, or as file names without folder and suffix.")
     ] = Match.exact,
+    against: Annotated[
+        str | None,
+        _option("What an earlier recogniser heard, joined by id: report changes.", metavar="FILE"),
+    ] = None,
     normalize: Annotated[
-        Normalize,
-        _option("basic ignores case and punctuation; whisper-en is OpenAI's normaliser."),
-    ] = Normalize.basic,
+        list[str] | None,
+        _option(
+            "none, basic (the default), whisper-en, koenecke or a TOML file of rules. Repeatable: "
+            "the first is the main one.",
+            metavar="NAME",
+        ),
+    ] = None,
     metric: Annotated[
         list[str] | None,
         _option("Report these metrics instead of all, the first in full. Repeatable."),
@@ -278,7 +278,8 @@ def wer(
             speaker_column=speaker_column,
             missing=missing.value,
             match_id=match_id.value,
-            normalize=normalize.value,
+            against=against,
+            normalize=normalize or "basic",
             metrics=metric or SPEECH,
             bins=bins or (),
             where=where,
@@ -293,7 +294,7 @@ def wer(
             seed=seed,
         )
     if not quiet:
-        roles = ("ref", "hyp", "id", "cluster")
+        roles = ("ref", "hyp", "before", "id", "cluster")
         found = {role: audit.settings[role] for role in roles}
         _say("columns: " + ", ".join(f"{role}={name}" for role, name in found.items() if name))
     _deliver(audit, format, output, further=metric is not None)

@@ -205,6 +205,22 @@ class Vocabulary:
         return list(self._codes)
 
 
+@dataclass(frozen=True)
+class Codes:
+    """Whom n records are about, in numbers.
+
+    Attributes
+    ----------
+    groups : sequence of array of int, each of shape (n,)
+        Group of each record, attribute by attribute; see `Grouping.group_names`.
+    cluster : array of int, shape (n,), or None
+        Cluster of each record; see `Grouping.cluster_names`.
+    """
+
+    groups: Sequence[Array]
+    cluster: Array | None
+
+
 #: More groups than anybody can mean; an id column was given to --by.
 MOST_GROUPS = 300
 
@@ -254,8 +270,8 @@ class Grouping:
         names = [name for attribute in self.attributes for name in attribute.columns]
         return list(dict.fromkeys([*names, *([self.cluster] if self.cluster else [])]))
 
-    def add(self, labels: Mapping[str, Labels], counts: Array) -> None:
-        """Add records.
+    def add(self, labels: Mapping[str, Labels], counts: Array) -> Codes:
+        """Add records, and say whom they are about.
 
         Parameters
         ----------
@@ -269,6 +285,7 @@ class Grouping:
         cluster = self._clusters.encode(labels[self.cluster]) if self.cluster else None
         if self._all is not None:
             self._all.add(np.zeros(len(counts), dtype=np.int64), cluster, counts)
+        groups = []
         for attribute, crossed, sums in zip(
             self.attributes, self._crossed, self._sums, strict=True
         ):
@@ -279,6 +296,8 @@ class Grouping:
                     "Is it a column of ids? Use --bins for numbers, --cluster for speakers."
                 )
             sums.add(group, cluster, counts)
+            groups.append(group)
+        return Codes(groups, cluster)
 
     def _encode(self, name: str, values: Labels) -> Array:
         if name in self.bins:
@@ -287,14 +306,10 @@ class Grouping:
 
     def result(self) -> tuple[Sums, list[Sums]]:
         """Sums over all records, and for each attribute."""
-        clusters = None
-        if self.cluster is not None:
-            clusters = [join_labels([value]) for value in self._known(self._clusters)]
+        clusters = self.cluster_names
         each = [
-            sums.result(attribute.name, self._names(attribute, crossed), clusters)
-            for attribute, crossed, sums in zip(
-                self.attributes, self._crossed, self._sums, strict=True
-            )
+            sums.result(attribute.name, self.group_names(i), clusters)
+            for i, (attribute, sums) in enumerate(zip(self.attributes, self._sums, strict=True))
         ]
         if self._all is not None:
             return self._all.result(None, [ALL], clusters), each
@@ -304,11 +319,20 @@ class Grouping:
         """Values by code, None where missing."""
         return [None if value in self.na else value for value in vocabulary.values]
 
-    def _names(self, attribute: Attribute, crossed: Vocabulary) -> list[str]:
-        values = [self._known(self._base[name]) for name in attribute.columns]
+    @property
+    def cluster_names(self) -> list[str] | None:
+        """Name of each cluster's code; two codes may share one."""
+        if self.cluster is None:
+            return None
+        return [join_labels([value]) for value in self._known(self._clusters)]
+
+    def group_names(self, attribute: int) -> list[str]:
+        """Name of each group's code of the attribute at this index; two codes may share one."""
+        columns = self.attributes[attribute].columns
+        values = [self._known(self._base[name]) for name in columns]
         return [
             join_labels([of[code] for of, code in zip(values, codes, strict=True)])
-            for codes in crossed.values
+            for codes in self._crossed[attribute].values
         ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
@@ -65,7 +66,7 @@ def join(
         columns=(*left.columns, *(new for _, new in extra)),
         files=left.files + right.files,
         name=f"{left.name} with {right.name}",
-        dropped={**left.dropped, **dropped},
+        dropped=Counter(left.dropped) + Counter(dropped),
     )
     return joined, next(new.name for column, new in extra if column.name == kept)
 

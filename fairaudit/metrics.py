@@ -9,19 +9,25 @@ units. To add a metric, add one decorated function here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from fairaudit.arrays import Array
 
-Formula = Callable[["Counts"], Any]
+Formula = Callable[[Any], Any]
 
 #: Where a metric's values may lie, which decides the scale of its intervals.
 #: ``proportion``: a share of records, [0, 1], binomial when records are independent;
-#: ``bounded``: in [0, 1], but not a share of records; ``rate``: zero or more, no upper bound.
-Range = Literal["proportion", "bounded", "rate"]
+#: ``bounded``: in [0, 1], but not a share of records; ``rate``: zero or more, no upper bound;
+#: ``change``: anything.
+Range = Literal["proportion", "bounded", "rate", "change"]
+
+
+def trial_variance(range: Range, value: Array) -> Array:
+    """Variance of a single trial where the metric has this value: Poisson's, or Bernoulli's."""
+    return np.abs(value) if range in ("rate", "change") else value * (1 - value)
 
 
 class Counts(Mapping[str, Any]):
@@ -77,6 +83,25 @@ class _Recorder(Counts):
         return 1.0
 
 
+class _Before(Mapping[str, Any]):
+    """The counts of the earlier run, under the names that formulas know."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def __getitem__(self, name: str) -> Any:
+        return self._counts[BEFORE + name]
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.removeprefix(BEFORE) for name in self._counts if name.startswith(BEFORE))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 @dataclass(frozen=True)
 class Metric:
     """A function of summed counts, and what must be known to judge and to print it.
@@ -95,7 +120,7 @@ class Metric:
         What `n` counts, in the plural.
     direction : {"lower", "higher"}
         Which values are better.
-    range : {"proportion", "bounded", "rate"}
+    range : {"proportion", "bounded", "rate", "change"}
         Where values may lie.
     unit : str
         What is counted per what.
@@ -128,6 +153,19 @@ class Metric:
         self.formula(counts)
         return tuple(counts.read)
 
+    @property
+    def before(self) -> Metric:
+        """The same metric of the earlier run, whose counts are named `BEFORE` and the name.
+
+        >>> METRICS["cer"].before.columns
+        ('before:character_errors', 'before:characters')
+        """
+        return replace(
+            self,
+            formula=lambda c: self.formula(_Before(c)),
+            denominator=lambda c: self.denominator(_Before(c)),
+        )
+
     def value(self, columns: Sequence[str], sums: Array) -> Array:
         """Evaluate at sums of shape (..., K); undefined values are nan, never 0.
 
@@ -158,6 +196,9 @@ class Metric:
         """Evaluate the denominator at sums of shape (..., K)."""
         return np.asarray(self.denominator(Counts(columns, np.asarray(sums, dtype=float))))
 
+
+#: In front of the names of counts of the run that another is compared with.
+BEFORE = "before:"
 
 METRICS: dict[str, Metric] = {}
 

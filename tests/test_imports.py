@@ -16,6 +16,7 @@ ROOMS = [
     ["groups", "joins"],
     ["selection", "audit"],
     ["assess"],
+    ["paired"],
     ["audits"],
     ["report"],
     ["cli"],

@@ -5,22 +5,25 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fairaudit.arrays import Array
-from fairaudit.assess import Design, conclude
-from fairaudit.audit import Audit, Records
+from fairaudit.assess import Design, Grouped, Part, assessments, conclude
+from fairaudit.audit import Audit, Explanation, Records
 from fairaudit.audits import alignment
 from fairaudit.audits.normalizers import Normalizer, normalizer
+from fairaudit.audits.reading import read
+from fairaudit.audits.respelling import Respellings, order_notes
+from fairaudit.audits.transcripts import Roles, Transcripts
 from fairaudit.exceptions import FairauditError
-from fairaudit.groups import Grouping
-from fairaudit.joins import Match, Missing, add_attributes, join
-from fairaudit.metrics import METRICS, SPEECH, Metric
+from fairaudit.joins import Match, Missing
+from fairaudit.metrics import BEFORE, METRICS, SPEECH, Metric
+from fairaudit.paired import Update, runs
 from fairaudit.selection import Selection
-from fairaudit.table import MISSING_VALUES, NOTHING, Batch, Table, Workspace
+from fairaudit.table import MISSING_VALUES, Batch, Table, Workspace
 
 
 def wer(
@@ -37,7 +40,8 @@ def wer(
     speaker_column: str | None = None,
     missing: Missing = "error",
     match_id: Match = "exact",
-    normalize: str = "basic",
+    against: Any = None,
+    normalize: str | Sequence[str] = "basic",
     metrics: Sequence[str] = SPEECH,
     bins: str | Sequence[str] = (),
     where: str | None = None,
@@ -65,8 +69,12 @@ def wer(
         What becomes of an id that stands in one table only.
     match_id : {"exact", "stem"}
         Whether ids match as they are, or as file names without folder and suffix.
-    normalize : {"none", "basic", "whisper-en"}
-        What is done to both texts before they are compared.
+    against : as `data`, optional
+        What another recogniser heard in the same utterances, joined on their ids: the run
+        before an update, whose changes are then reported.
+    normalize : str or sequence of str
+        What is done to both texts before they are compared; see `normalizer`. Of several the
+        first is the main one, and the others show what depends on it.
     metrics : sequence of str
         Names; the first is the headline.
     bins : str or sequence of str
@@ -115,32 +123,58 @@ def wer(
         speaker_column,
         missing,
         match_id,
+        against,
     )
     selection = Selection.of(by, cluster, bins, where, na)
-    rule, settings = normalizer(normalize), Design(**design)
+    rules, settings = _rules(normalize), Design(**design)
     with Workspace() as workspace:
         table, roles = transcripts.open(workspace)
         selection = selection.resolve(table)
         chosen = _metrics(metrics, selection.cluster is not None)
-        tally = _Tally(rule, missing, selection.grouping(_columns(chosen)))
-        _count(table, roles, selection, tally, progress)
-        records = tally.records(table, roles.id, selection.where)
-    return conclude(
+        tally = _Tally(rules, roles, missing, selection, _columns(chosen))
+        _count(table, tally, progress)
+        records = tally.records(table)
+    audit = conclude(
         "wer",
         selection=selection,
         files=table.files,
         records=records,
-        sums=tally.grouping.result(),
+        parts=[part for sums in tally.sums() for part in _parts(sums, selection, chosen, settings)],
         metrics=chosen,
         design=settings,
         settings={
-            "norm": rule.version,
+            "norm": ",".join(rule.version for rule in rules),
             "metric": None if metrics is SPEECH else ",".join(metrics),
             **roles.settings(),
             **transcripts.settings(),
         },
         notes=[*tally.notes(), *selection.notes(table)],
+        explanations=tally.explanations(),
     )
+    return replace(audit, notes=(*audit.notes, *order_notes(audit))) if len(rules) > 1 else audit
+
+
+def _rules(names: str | Sequence[str]) -> list[Normalizer]:
+    """The normalisers of these names; the first is the main one."""
+    rules = [normalizer(name) for name in ([names] if isinstance(names, str) else names)]
+    if len({rule.name for rule in rules}) < len(rules) or not rules:
+        raise FairauditError("--normalize: expected different normalisers, at least one.")
+    return rules
+
+
+def _parts(
+    grouped: Grouped, selection: Selection, metrics: Sequence[Metric], design: Design
+) -> Iterator[Part]:
+    """Assess the sums under one normaliser, of one run or of two."""
+    overall, each = grouped
+    pairs = [runs(sums) for sums in (overall, *each)]
+    own = [new for new, _ in pairs]
+    yield from assessments((own[0], own[1:]), selection, metrics, design)
+    if any(name.startswith(BEFORE) for name in overall.columns):
+        earlier = [old for _, old in pairs]
+        before = assessments((earlier[0], earlier[1:]), selection, metrics, design)
+        for sums, part in zip((overall, *each), before, strict=True):
+            yield Update(sums, metrics, design, part)
 
 
 def _metrics(names: Sequence[str], clustered: bool) -> list[Metric]:
@@ -160,137 +194,66 @@ def _columns(metrics: Sequence[Metric]) -> list[str]:
     return alignment.COLUMNS + (alignment.CHARACTER_COLUMNS if characters else [])
 
 
-@dataclass(frozen=True)
-class Roles:
-    """Which column is what."""
-
-    reference: str
-    hypothesis: str
-    id: str | None
-    speaker: str | None = None
-
-    def settings(self) -> dict[str, Any]:
-        """For the signature."""
-        roles = {"ref": self.reference, "hyp": self.hypothesis, "id": self.id}
-        return {**roles, "speaker": self.speaker}
-
-
-@dataclass(frozen=True)
-class Transcripts:
-    """Where references and hypotheses come from; see `wer` for the fields."""
-
-    data: Any
-    ref: Any
-    hyp: Any
-    speakers: Any
-    ref_column: str | None
-    hyp_column: str | None
-    id_column: str | None
-    speaker_column: str | None
-    missing: Missing
-    match_id: Match
-
-    def __post_init__(self) -> None:
-        separate = self.ref is not None or self.hyp is not None
-        both = self.ref is not None and self.hyp is not None
-        if separate == (self.data is not None) or separate != both:
-            raise FairauditError(
-                "expected one table (fairaudit wer FILE), or references and hypotheses apart "
-                "(fairaudit wer --ref FILE --hyp FILE)."
-            )
-
-    def settings(self) -> dict[str, Any]:
-        """For the signature: what is not as by default."""
-        return {
-            "missing": None if self.missing == "error" else self.missing,
-            "match": None if self.match_id == "exact" else self.match_id,
-        }
-
-    def open(self, workspace: Workspace) -> tuple[Table, Roles]:
-        """Open the tables, join them, and say which column is what."""
-        # All files are opened before the first is read: then SQL is locked to them.
-        side = None if self.speakers is None else workspace.open(self.speakers)
-        if self.data is not None:
-            table = workspace.open(self.data)
-            reference = self._role(table, "reference", self.ref_column, "--ref-column")
-            hypothesis = self._role(table, "hypothesis", self.hyp_column, "--hyp-column")
-            identity = self.id_column or table.likely("id")
-        else:
-            table, reference, hypothesis, identity = self._open_both(workspace)
-        roles = Roles(reference, hypothesis, identity)
-        if side is None:
-            return table, roles
-        speaker = self.speaker_column or table.guess("speaker", "--speaker-column")
-        table, speaker = self._add_speakers(table, side, speaker)
-        return table, replace(roles, speaker=speaker)
-
-    def _role(self, table: Table, role: str, given: str | None, flag: str) -> str:
-        """The column given, or the one that the field's usual names tell."""
-        name = given or table.guess(role, flag)
-        if name is None:
-            raise FairauditError(
-                f"{table.name}: no column looks like the {role}. "
-                f"Columns: {', '.join(table.names)}. Say which: {flag} NAME"
-            )
-        return table.column(name).name
-
-    def _open_both(self, workspace: Workspace) -> tuple[Table, str, str, str]:
-        left, right = workspace.open(self.ref), workspace.open(self.hyp)
-        reference = self._role(left, "reference", self.ref_column, "--ref-column")
-        # In a file of hypotheses alone, a column "text" or "transcript" is the hypothesis.
-        hypothesis = self.hyp_column or right.guess("hypothesis", "--hyp-column")
-        hypothesis = hypothesis or right.guess("reference", "--hyp-column")
-        hypothesis = self._role(right, "hypothesis", hypothesis, "--hyp-column")
-        if self.id_column not in (None, *left.names, *right.names):
-            left.column(str(self.id_column))
-        ids = (self._id(left), self._id(right))
-        table, hypothesis = join(left, right, ids, hypothesis, self.missing, self.match_id)
-        return table, reference, hypothesis, ids[0]
-
-    def _id(self, table: Table) -> str:
-        given = self.id_column if self.id_column in table.names else None
-        return self._role(table, "id", given, "--id-column")
-
-    def _add_speakers(self, table: Table, side: Table, speaker: str | None) -> tuple[Table, str]:
-        own = self._role(table, "speaker", speaker, "--speaker-column")
-        other = own if own in side.names else side.guess("speaker", "--speaker-column")
-        other = other or side.guess("id", "--speaker-column")
-        other = self._role(side, "speaker", other, "--speaker-column")
-        return add_attributes(table, side, (own, other), self.missing), own
-
-
 class _Tally:
-    """Adds batches up, and remembers what became of the records."""
+    """Adds batches up under each normaliser, and remembers what became of the records."""
 
-    def __init__(self, rule: Normalizer, missing: Missing, grouping: Grouping) -> None:
-        self.rule, self.missing, self.grouping = rule, missing, grouping
-        self.characters = "characters" in grouping.columns
+    def __init__(
+        self,
+        rules: Sequence[Normalizer],
+        roles: Roles,
+        missing: Missing,
+        selection: Selection,
+        columns: Sequence[str],
+    ) -> None:
+        self.rules, self.roles, self.missing, self.selection = rules, roles, missing, selection
+        self.characters = "characters" in columns
+        both = [*columns, *(BEFORE + name for name in columns if roles.before)]
+        self.groupings = [selection.grouping(both) for _ in rules]
+        self.observers = [Respellings(rules, self.groupings[0])] if len(rules) > 1 else []
         self.total = self.used = self.unheard = self.unspoken = 0
         self.dropped = {"filtered by --where": 0, "no reference": 0, "no hypothesis": 0}
         self._ids: list[Array] = []
 
-    def add(self, batch: Batch, roles: Roles) -> None:
+    @property
+    def labels(self) -> list[str]:
+        """The columns of labels that are needed."""
+        return self.groupings[0].labels
+
+    def add(self, batch: Batch) -> None:
         """Count one batch of records."""
-        batch = self._kept(batch, roles)
+        batch = self._kept(batch)
         if not len(batch.keep):
             return
-        spoken, heard = (
-            self.rule.apply(batch.texts[name].replace(NOTHING, "")).split("\n")
-            for name in (roles.reference, roles.hypothesis)
-        )
-        counts = alignment.count(spoken, heard, self.characters)
-        self.grouping.add(batch.labels, counts)
+        readings = [read(batch, self.roles, rule, self.characters) for rule in self.rules]
+        codes = [
+            grouping.add(batch.labels, reading.counts)
+            for grouping, reading in zip(self.groupings, readings, strict=True)
+        ]
+        for observer in self.observers:
+            observer.see(batch, readings, codes[0])
+        counts = readings[0].counts
         self.used += len(counts)
         self.unspoken += len(counts) - int(counts[:, alignment.COLUMNS.index("scored")].sum())
         if batch.ids is not None:
             self._ids.append(batch.ids)
 
-    def _kept(self, batch: Batch, roles: Roles) -> Batch:
+    def sums(self) -> Iterator[Grouped]:
+        """Sums under each normaliser, marked with its name where there are several."""
+        for rule, grouping in zip(self.rules, self.groupings, strict=True):
+            variant = {"normalize": rule.name} if len(self.rules) > 1 else None
+            overall, each = grouping.result()
+            yield replace(overall, variant=variant), [replace(s, variant=variant) for s in each]
+
+    def explanations(self) -> list[Explanation]:
+        """What the observers found."""
+        return [row for observer in self.observers for row in observer.explanations()]
+
+    def _kept(self, batch: Batch) -> Batch:
         """Drop records that cannot be counted, and count them by reason."""
         self.total += len(batch.keep)
         batch = self._drop(batch, batch.keep, "filtered by --where")
-        batch = self._drop(batch, batch.present(roles.reference), "no reference")
-        heard = batch.present(roles.hypothesis)
+        batch = self._drop(batch, batch.present(self.roles.reference), "no reference")
+        heard = batch.present(self.roles.hypothesis)
         if self.missing == "skip":
             return self._drop(batch, heard, "no hypothesis")
         self.unheard += int(np.count_nonzero(~heard))
@@ -302,7 +265,7 @@ class _Tally:
         self.dropped[reason] += int(np.count_nonzero(~keep))
         return batch.select(keep)
 
-    def records(self, table: Table, identity: str | None, where: str | None) -> Records:
+    def records(self, table: Table) -> Records:
         """What became of the records; ids must be unique.
 
         Raises
@@ -318,16 +281,16 @@ class _Tally:
         if not self.used:
             why = "; ".join(f"{reason}: {count}" for reason, count in dropped.items())
             raise FairauditError(f"{table.name}: no records to audit{why and f' ({why})'}.")
-        return Records(total, self.used, dropped, self._digest(table, identity, where))
+        return Records(total, self.used, dropped, self._digest(table))
 
-    def _digest(self, table: Table, identity: str | None, where: str | None) -> str | None:
-        if identity is None:
+    def _digest(self, table: Table) -> str | None:
+        if self.roles.id is None:
             return None
         ids = np.concatenate(self._ids)
         digest = f"{int(ids.sum(dtype=np.uint64)):016x}"
         ids.sort()
         for twice in ids[1:][ids[1:] == ids[:-1]]:
-            table.refuse_duplicate(identity, int(twice), where)
+            table.refuse_duplicate(self.roles.id, int(twice), self.selection.where)
         return digest
 
     def notes(self) -> Iterator[str]:
@@ -341,24 +304,18 @@ class _Tally:
             )
 
 
-def _count(
-    table: Table,
-    roles: Roles,
-    selection: Selection,
-    tally: _Tally,
-    progress: Callable[[int], None],
-) -> None:
+def _count(table: Table, tally: _Tally, progress: Callable[[int], None]) -> None:
     """Read the table once and count every record."""
     batches = table.scan(
-        [roles.reference, roles.hypothesis],
-        tally.grouping.labels,
-        identity=roles.id,
-        where=selection.where,
-        missing_values=selection.na,
+        tally.roles.texts,
+        tally.labels,
+        identity=tally.roles.id,
+        where=tally.selection.where,
+        missing_values=tally.selection.na,
     )
     with _collector_off():
         for batch in batches:
-            tally.add(batch, roles)
+            tally.add(batch)
             progress(tally.total)
 
 

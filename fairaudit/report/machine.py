@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 
 from fairaudit.audit import Audit
-from fairaudit.report.sheets import Sheet, closing, sheets
+from fairaudit.report.contents import contents
+from fairaudit.report.sheets import Sheet, closing
 
 #: Spreadsheets run cells that begin so; an apostrophe in front makes them text.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
@@ -35,7 +36,7 @@ def _cell(value: object) -> object:
 
 def to_markdown(audit: Audit, further: bool = False) -> str:
     """Tables and sentences for a page or a pull request."""
-    parts = [part for sheet in sheets(audit, further) for part in _markdown(sheet)]
+    parts = [part for sheet in contents(audit, further) for part in _markdown(sheet)]
     parts += map(_escaped, [*closing(audit), audit.signature])
     return "\n\n".join(parts) + "\n"
 

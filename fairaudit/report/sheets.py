@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from fairaudit.audit import Audit, Comparison, Estimate, Kind
 from fairaudit.metrics import METRICS, Counts, Metric
@@ -74,16 +75,27 @@ def p_text(p: float | None) -> str:
 def sheets(audit: Audit, further: bool) -> Iterator[Sheet]:
     """A sheet per attribute for the headline metric and, if wanted, for all further metrics."""
     first, *others = (METRICS[name] for name in audit.settings["metrics"])
-    attributes: list[str | None] = list(dict.fromkeys(_attributes(audit))) or [None]
-    for attribute in attributes:
-        yield _headline(audit, attribute, first)
-    for attribute in attributes:
+    main = only(audit, audit.estimates[0].variant)
+    for attribute in attributes(audit):
+        yield _headline(main, attribute, first)
+    for attribute in attributes(audit):
         if further and others:
-            yield _further(audit, attribute, others)
+            yield _further(main, attribute, others)
 
 
-def _attributes(audit: Audit) -> Iterator[str]:
-    return (row.attribute for row in audit.estimates if row.attribute is not None)
+def only(audit: Audit, variant: Mapping[str, Any] | None) -> Audit:
+    """The audit with the rows of one variant."""
+    return replace(
+        audit,
+        estimates=tuple(row for row in audit.estimates if row.variant == variant),
+        comparisons=tuple(row for row in audit.comparisons if row.variant == variant),
+    )
+
+
+def attributes(audit: Audit) -> list[str | None]:
+    """What was grouped by, None where by nothing."""
+    named = [row.attribute for row in audit.estimates if row.attribute is not None]
+    return list(dict.fromkeys(named)) or [None]
 
 
 def closing(audit: Audit) -> Iterator[str]:
@@ -95,7 +107,7 @@ def closing(audit: Audit) -> Iterator[str]:
     yield from (f"Note: {printable(note)}" for note in audit.notes)
 
 
-def _rows(audit: Audit, attribute: str | None, metric: Metric) -> list[Estimate]:
+def estimate_rows(audit: Audit, attribute: str | None, metric: Metric) -> list[Estimate]:
     """Groups of an attribute, worst first (bins in their order), then all records together."""
     rows = [row for row in audit.estimates if row.metric == metric.name]
     groups = [row for row in rows if row.attribute == attribute and attribute is not None]
@@ -115,7 +127,7 @@ def _edge(group: str) -> float:
 
 def _headline(audit: Audit, attribute: str | None, metric: Metric) -> Sheet:
     """Estimates and differences of one metric over the groups of one attribute."""
-    rows = _rows(audit, attribute, metric)
+    rows = estimate_rows(audit, attribute, metric)
     columns = [*_value_columns(audit, metric, rows), *_size_columns(audit, rows)]
     columns += _difference_columns(audit, attribute, metric, rows)
     by = f", by {printable(attribute)}" if attribute else ""
@@ -161,19 +173,19 @@ def _size_columns(audit: Audit, rows: list[Estimate]) -> Iterator[Column]:
 def _difference_columns(
     audit: Audit, attribute: str | None, metric: Metric, rows: list[Estimate]
 ) -> Iterator[Column]:
-    found = {row.group: row for row in _find(audit, attribute, metric, "difference")}
+    found = {row.group: row for row in find(audit, attribute, metric, "difference")}
     if not found:
         return
     reference = next(iter(found.values())).against or ""
     level = f"{100 * audit.settings['ci']:g} %"
     compared = [found.get(row.group) if row.attribute else None for row in rows]
-    differences = [_starred(row, audit) for row in compared]
+    differences = [starred(row, audit) for row in compared]
     yield f"vs {reference.strip('()')}", f"difference to {reference}", differences
     limits = [interval(row.ci_low, row.ci_high) if row else "" for row in compared]
     yield f"{level} int.", f"{level} interval", limits
 
 
-def _starred(row: Comparison | None, audit: Audit) -> str:
+def starred(row: Comparison | None, audit: Audit) -> str:
     """A difference, with a star where its adjusted p-value is small."""
     if row is None:
         return ""
@@ -182,7 +194,8 @@ def _starred(row: Comparison | None, audit: Audit) -> str:
     return percent(row.value, "+") + star
 
 
-def _find(audit: Audit, attribute: str | None, metric: Metric, kind: Kind) -> Iterator[Comparison]:
+def find(audit: Audit, attribute: str | None, metric: Metric, kind: Kind) -> Iterator[Comparison]:
+    """Comparisons of one kind."""
     for row in audit.comparisons:
         if (row.attribute, row.metric, row.kind) == (attribute, metric.name, kind):
             yield row
@@ -190,12 +203,12 @@ def _find(audit: Audit, attribute: str | None, metric: Metric, kind: Kind) -> It
 
 def _sentences(audit: Audit, attribute: str | None, metric: Metric) -> Iterator[str]:
     """The gap, what chance alone gives, and what the data could have shown."""
-    starred = list(_find(audit, attribute, metric, "difference"))
-    if any("*" in _starred(row, audit) for row in starred):
+    differences = list(find(audit, attribute, metric, "difference"))
+    if any("*" in starred(row, audit) for row in differences):
         adjusted = {"none": "unadjusted"}.get(audit.settings["corr"], "adjusted over the groups")
-        against = (starred[0].against or "").strip("()")
+        against = (differences[0].against or "").strip("()")
         yield f"* differs from {printable(against)}: p<{1 - audit.settings['ci']:.2g}, {adjusted}."
-    gap = next(_find(audit, attribute, metric, "gap"), None)
+    gap = next(find(audit, attribute, metric, "gap"), None)
     if gap is None:
         return
     level = f"{100 * audit.settings['ci']:g} %"
@@ -216,10 +229,12 @@ def _sentences(audit: Audit, attribute: str | None, metric: Metric) -> Iterator[
 
 def _further(audit: Audit, attribute: str | None, metrics: Sequence[Metric]) -> Sheet:
     """Values of further metrics, one column each."""
-    order = [row.group for row in _rows(audit, attribute, METRICS[audit.settings["metrics"][0]])]
+    order = [
+        row.group for row in estimate_rows(audit, attribute, METRICS[audit.settings["metrics"][0]])
+    ]
     columns = []
     for metric in metrics:
-        values = {row.group: percent(row.value) for row in _rows(audit, attribute, metric)}
+        values = {row.group: percent(row.value) for row in estimate_rows(audit, attribute, metric)}
         columns.append([values[group] for group in order])
     by = f" by {printable(attribute)}" if attribute else ""
     return Sheet(

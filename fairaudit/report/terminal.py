@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fairaudit.audit import Audit
-from fairaudit.report.sheets import Sheet, closing, printable, sheets
+from fairaudit.report.contents import contents
+from fairaudit.report.sheets import Sheet, closing, printable
 
 #: The least room for names.
 _NARROWEST = 12
@@ -29,7 +30,7 @@ def show(audit: Audit, console: Console, further: bool) -> None:
         Whether to show the metrics after the first.
     """
     with console.capture() as captured:
-        for sheet in sheets(audit, further):
+        for sheet in contents(audit, further):
             console.print(Text(sheet.title, style="bold"))
             width = console.width
             # Wider than a narrow terminal: a line that wraps is better than a figure cut off.

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from fairaudit.arrays import Array
-from fairaudit.metrics import Metric
+from fairaudit.metrics import Metric, trial_variance
 from fairaudit.stats import intervals
 from fairaudit.stats.distributions import normal_quantile
 from fairaudit.stats.intervals import Interval
@@ -70,7 +70,7 @@ class Estimates:
     @property
     def effective_n(self) -> Array:
         """Independent trials that would vary as much as these, shape (G,)."""
-        trial = self.value if self.metric.range == "rate" else self.value * (1 - self.value)
+        trial = trial_variance(self.metric.range, self.value)
         with np.errstate(divide="ignore", invalid="ignore"):
             own = trial / self.variance
         return np.where(self.uniform, self.n / self.design_effect, own)
@@ -186,7 +186,7 @@ def _design_effect(metric: Metric, value: Array, n: Array, units: Array, varianc
     A group without variance borrows from the others; where no group has any, a unit counts as
     one trial.
     """
-    trial = value if metric.range == "rate" else value * (1 - value)
+    trial = trial_variance(metric.range, value)
     with np.errstate(divide="ignore", invalid="ignore"):
         independent = trial / n
         seen = (variance > 0) & (independent > 0)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from fairaudit.arrays import Array
-from fairaudit.metrics import Metric
+from fairaudit.metrics import Metric, trial_variance
 from fairaudit.stats.estimates import Estimates
 from fairaudit.stats.resampling import chunks, seeded
 from fairaudit.stats.sums import Sums
@@ -153,6 +153,5 @@ def _believable(metric: Metric, sums: Sums, estimates: Estimates) -> Array:
     Three records without an error are no proof of a rate of 0.
     """
     common = metric.value(sums.columns, sums.spread.totals.sum(axis=0))
-    trial = common if metric.range == "rate" else common * (1 - common)
-    stand_in = trial * estimates.design_effect / estimates.n
+    stand_in = trial_variance(metric.range, common) * estimates.design_effect / estimates.n
     return np.where(estimates.uniform, stand_in, estimates.variance)

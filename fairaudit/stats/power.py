@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from fairaudit.arrays import Array
-from fairaudit.metrics import Range
+from fairaudit.metrics import Range, trial_variance
 from fairaudit.stats.intervals import t_quantiles
 
 #: The power that planning is for: the usual 80 %.
@@ -65,7 +65,7 @@ class Plan:
 
     def _trial(self, value: Array) -> Array:
         """Variance of a single trial: Poisson's or Bernoulli's."""
-        return value if self.range == "rate" else np.maximum(value * (1 - value), 0.0)
+        return np.maximum(trial_variance(self.range, value), 0.0)
 
 
 def minimum_detectable(plan: Plan) -> Array:

@@ -7,9 +7,10 @@ own unit, and per group the sums and the second moments of its records are kept 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -78,6 +79,8 @@ class Sums:
         Summed counts.
     record_moments : array, shape (G, K, K), or None
         Second moments of the records' counts; only without clusters.
+    variant : mapping or None
+        Under which of several settings the records were counted.
     """
 
     attribute: str | None
@@ -88,6 +91,7 @@ class Sums:
     cluster: Array
     matrix: Array
     record_moments: Array | None = None
+    variant: Mapping[str, Any] | None = None
 
     @cached_property
     def spread(self) -> Spread:
@@ -119,6 +123,17 @@ class Sums:
             cluster=self.cluster[cells],
             matrix=self.matrix[cells],
             record_moments=moments,
+        )
+
+    def pick(self, columns: Mapping[str, str]) -> Sums:
+        """Only these columns: old name to new name."""
+        at = [self.columns.index(name) for name in columns]
+        moments = self.record_moments
+        return replace(
+            self,
+            columns=tuple(columns.values()),
+            matrix=self.matrix[:, at],
+            record_moments=None if moments is None else moments[:, at][:, :, at],
         )
 
     def pooled(self, name: str) -> Sums:

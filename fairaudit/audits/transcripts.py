@@ -1,0 +1,152 @@
+"""Where references and hypotheses come from: tables opened, joined, and their columns found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fairaudit.exceptions import FairauditError
+from fairaudit.joins import Match, Missing, add_attributes, join
+from fairaudit.table import Table, Workspace
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column is what.
+
+    Attributes
+    ----------
+    reference, hypothesis : str
+        What was said, and what was recognised.
+    id : str or None
+        The utterance.
+    speaker : str or None
+        What a table of speakers was joined by.
+    before : str or None
+        What another recogniser made of the same utterances.
+    alternatives : bool
+        Whether texts are in NIST's notation, which allows several wordings.
+    """
+
+    reference: str
+    hypothesis: str
+    id: str | None
+    speaker: str | None = None
+    before: str | None = None
+    alternatives: bool = False
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns of text: reference, hypothesis and, where there is one, the other."""
+        return [self.reference, self.hypothesis, *([self.before] if self.before else [])]
+
+    def settings(self) -> dict[str, Any]:
+        """For the signature."""
+        roles = {"ref": self.reference, "hyp": self.hypothesis, "id": self.id}
+        return {**roles, "speaker": self.speaker, "before": self.before}
+
+
+@dataclass(frozen=True)
+class Transcripts:
+    """Where references and hypotheses come from; see `wer` for the fields."""
+
+    data: Any
+    ref: Any
+    hyp: Any
+    speakers: Any
+    ref_column: str | None
+    hyp_column: str | None
+    id_column: str | None
+    speaker_column: str | None
+    missing: Missing
+    match_id: Match
+    against: Any = None
+
+    def __post_init__(self) -> None:
+        separate = self.ref is not None or self.hyp is not None
+        both = self.ref is not None and self.hyp is not None
+        if separate == (self.data is not None) or separate != both:
+            raise FairauditError(
+                "expected one table (fairaudit wer FILE), or references and hypotheses apart "
+                "(fairaudit wer --ref FILE --hyp FILE)."
+            )
+
+    def settings(self) -> dict[str, Any]:
+        """For the signature: what is not as by default."""
+        return {
+            "missing": None if self.missing == "error" else self.missing,
+            "match": None if self.match_id == "exact" else self.match_id,
+        }
+
+    def open(self, workspace: Workspace) -> tuple[Table, Roles]:
+        """Open the tables, join them, and say which column is what."""
+        # All files are opened before the first is read: then SQL is locked to them.
+        side = None if self.speakers is None else workspace.open(self.speakers)
+        before = None if self.against is None else workspace.open(self.against)
+        if self.data is not None:
+            table = workspace.open(self.data)
+            reference = self._role(table, "reference", self.ref_column, "--ref-column")
+            hypothesis = self._role(table, "hypothesis", self.hyp_column, "--hyp-column")
+            identity = self.id_column or table.likely("id")
+        else:
+            table, reference, hypothesis, identity = self._open_both(workspace)
+        roles = Roles(reference, hypothesis, identity)
+        if before is not None:
+            table, roles = self._add_before(table, roles, before)
+        if side is None:
+            return table, roles
+        speaker = self.speaker_column or table.guess("speaker", "--speaker-column")
+        table, speaker = self._add_speakers(table, side, speaker)
+        return table, replace(roles, speaker=speaker)
+
+    def _role(self, table: Table, role: str, given: str | None, flag: str) -> str:
+        """The column given, or the one that the field's usual names tell."""
+        name = given or table.guess(role, flag)
+        if name is None:
+            raise FairauditError(
+                f"{table.name}: no column looks like the {role}. "
+                f"Columns: {', '.join(table.names)}. Say which: {flag} NAME"
+            )
+        return table.column(name).name
+
+    def _open_both(self, workspace: Workspace) -> tuple[Table, str, str, str]:
+        left, right = workspace.open(self.ref), workspace.open(self.hyp)
+        reference = self._role(left, "reference", self.ref_column, "--ref-column")
+        hypothesis = self._hypothesis(right, self.hyp_column)
+        if self.id_column not in (None, *left.names, *right.names):
+            left.column(str(self.id_column))
+        ids = (self._id(left), self._id(right))
+        table, hypothesis = join(left, right, ids, hypothesis, self.missing, self.match_id)
+        return table, reference, hypothesis, ids[0]
+
+    def _hypothesis(self, table: Table, given: str | None) -> str:
+        """The column of hypotheses in a table that may hold nothing else."""
+        name = given or table.guess("hypothesis", "--hyp-column")
+        # In a file of hypotheses alone, a column "text" or "transcript" is the hypothesis.
+        name = name or table.guess("reference", "--hyp-column")
+        return self._role(table, "hypothesis", name, "--hyp-column")
+
+    def _add_before(self, table: Table, roles: Roles, before: Table) -> tuple[Table, Roles]:
+        """Add what another recogniser heard, joined on the utterance id."""
+        if roles.id is None:
+            raise FairauditError(
+                f"{table.name}: --against joins on utterance ids, and no column looks like one. "
+                f"Columns: {', '.join(table.names)}. Say which: --id-column NAME"
+            )
+        ids = (roles.id, self._id(before))
+        name = self._hypothesis(
+            before, self.hyp_column if self.hyp_column in before.names else None
+        )
+        table, name = join(table, before, ids, name, self.missing, self.match_id)
+        return table, replace(roles, before=name)
+
+    def _id(self, table: Table) -> str:
+        given = self.id_column if self.id_column in table.names else None
+        return self._role(table, "id", given, "--id-column")
+
+    def _add_speakers(self, table: Table, side: Table, speaker: str | None) -> tuple[Table, str]:
+        own = self._role(table, "speaker", speaker, "--speaker-column")
+        other = own if own in side.names else side.guess("speaker", "--speaker-column")
+        other = other or side.guess("id", "--speaker-column")
+        other = self._role(side, "speaker", other, "--speaker-column")
+        return add_attributes(table, side, (own, other), self.missing), own
