@@ -145,28 +145,28 @@ def _only_in(table: Table, key: str, other: Table, other_key: str) -> tuple[int,
 
 
 def add_attributes(table: Table, side: Table, on: tuple[str, str], missing: Missing) -> Table:
-    """Add the columns of a side table, one row per speaker, to a table of records.
+    """Add the columns of a side table, one row per speaker or record, to a table of records.
 
     Parameters
     ----------
     table, side : Table
         Records, and what is known about their speakers.
     on : (str, str)
-        The columns of the speaker ids.
+        The columns of the ids.
     missing : {"error", "delete", "skip"}
-        A speaker who is not in `side` is an error, or has no attributes.
+        An id that is not in `side` is an error, or has no attributes.
 
     Raises
     ------
     FairauditError
-        If a speaker stands twice in `side`, or is missing there under ``missing="error"``.
+        If an id stands twice in `side`, or is missing there under ``missing="error"``.
     """
     left, right = (_key(t.column(name), "exact") for t, name in zip((table, side), on, strict=True))
     _refuse_duplicates(side, on[1], right)
     count, example = _only_in(table, left, side, right)
     if count and missing == "error":
         raise FairauditError(
-            f"{side.name}: {count} speakers of {table.name} are not in column '{on[1]}', "
+            f"{side.name}: {count} ids of column '{on[0]}' of {table.name} are not in column '{on[1]}', "
             f"'{example}' the first. Use --missing delete to leave their attributes missing."
         )
     extra = _new_columns(table, side, on[1], None)

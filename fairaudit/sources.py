@@ -1,7 +1,8 @@
 """Finding files and telling DuckDB exactly how to read each of them.
 
 DuckDB parses, but guesses nothing: its sniffer may skip lines that it cannot make sense of, so
-format, delimiter, quoting, header and column names are decided here.
+format, delimiter, quoting, header and column names are decided here. The text formats of speech
+recognition go through a temporary CSV file.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ import shutil
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import duckdb
 
+from fairaudit import formats
 from fairaudit.exceptions import FairauditError
 
-Format = Literal["csv", "jsonl", "json", "parquet"]
+Format = Literal["csv", "jsonl", "json", "parquet", "trn", "stm", "ctm", "kaldi", "seglst"]
 
 _SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
@@ -37,6 +39,7 @@ _SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+_GZIP = b"\x1f\x8b"
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _DELIMITERS = ",\t;|"
 #: A field in quotes, closed before the next delimiter or line end; and one merely opened.
@@ -76,17 +79,23 @@ class File:
     Attributes
     ----------
     path : Path
-        Where it is read.
+        Where DuckDB reads it.
     name : str
         What messages and the audit call it.
     sha256 : str
         Digest of its bytes.
-    format : {"csv", "jsonl", "json", "parquet"}
-        How it is read.
+    format : str
+        What it holds: ``csv``, ``jsonl``, ``json``, ``parquet`` or one of `formats.FORMATS`.
     select : str
         SQL query that gives its records.
     columns : tuple of Column
         In the order of the file.
+    original : Path
+        The file itself, where `path` is a translation of it.
+    dropped : mapping of str to int
+        Records that were left out on reading, by reason.
+    notes : tuple of str
+        What a reader of the results must know.
     """
 
     path: Path
@@ -95,6 +104,40 @@ class File:
     format: Format
     select: str
     columns: tuple[Column, ...]
+    original: Path = Path()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file as it was asked for.
+
+    Attributes
+    ----------
+    path : Path
+        Where it can be read as often as one likes.
+    name : str
+        What messages and the audit call it.
+    format : str, optional
+        One of `formats.FORMATS`, where the user said so.
+    """
+
+    path: Path
+    name: str
+    format: str | None = None
+
+
+def asked(pattern: str) -> tuple[str, str | None]:
+    """Split ``trn:dev.ref`` into pattern and format; a file that is called so goes first.
+
+    >>> asked("trn:dev.ref"), asked("dev.csv")
+    (('dev.ref', 'trn'), ('dev.csv', None))
+    """
+    format, colon, rest = pattern.partition(":")
+    if colon and format in formats.FORMATS and not Path(pattern).exists():
+        return rest, format
+    return pattern, None
 
 
 def identifier(name: str) -> str:
@@ -158,25 +201,40 @@ def readable(path: Path, folder: Path) -> Path:
     return plain
 
 
-def describe(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> File:
+def describe(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    folder: Path,
+    segments: File | None,
+    strict: bool,
+) -> File:
     """Look at a file and decide how to read it.
 
     Parameters
     ----------
     connection : DuckDBPyConnection
         Reads the header.
-    path : Path
+    source : Source
         The file.
-    name : str
-        What to call it in messages.
+    folder : Path
+        Where a translation of it may be written.
+    segments : File or None
+        The stm file that says which words of a ctm file are an utterance.
+    strict : bool
+        Whether a channel in one of these two files only is an error.
 
     Raises
     ------
     FairauditError
         If it cannot be read as what it seems to be.
     """
+    path, name = source.path, source.name
     try:
-        format, compression = _format(path, name)
+        start = _start(path, name)
+        of_speech = source.format or formats.detect(name, start)
+        if of_speech is not None:
+            return _translated(source, of_speech, folder, segments, strict)
+        format, compression = _format(path, name, start)
         digest = _digest(path, name, check=format != "parquet" and compression == "none")
         select, columns = _reader(connection, path, format, compression)
     except OSError as error:
@@ -185,7 +243,35 @@ def describe(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> Fi
         raise (_broken_json(path, name, format) or broken(error, name)) from None
     if [column.name for column in columns] == ["json"]:
         raise _broken_json(path, name, format) or FairauditError(f"{name}: expected JSON objects.")
-    return File(path, name, digest, format, select, columns)
+    return File(path, name, digest, format, select, columns, path)
+
+
+def _translated(
+    source: Source, format: str, folder: Path, segments: File | None, strict: bool
+) -> File:
+    """Write a file of one of the formats of speech as CSV."""
+    if format == "ctm" and segments is not None:
+        stm = (segments.original, segments.name)
+        rows = formats.read_ctm(*stm, source.path, source.name, strict=strict)
+    else:
+        rows = formats.read(source.path, source.name, format)
+    path = folder / f"translated{sum(1 for _ in folder.iterdir())}"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(rows.columns)
+        writer.writerows(rows)
+    columns = _named(rows.columns)
+    return File(
+        path,
+        source.name,
+        _digest(source.path, source.name, check=False),
+        cast(Format, format),
+        _delimited(path, "none", columns, ",", '"'),
+        columns,
+        source.path,
+        rows.dropped,
+        tuple(rows.notes),
+    )
 
 
 def _reader(
@@ -224,25 +310,31 @@ def _json(
     return f"SELECT {cells} FROM {read}", columns
 
 
-def _format(path: Path, name: str) -> tuple[Format, str]:
-    """Tell format and compression by the suffix, else by the first bytes."""
+def _start(path: Path, name: str) -> bytes:
+    """The first bytes, decompressed."""
     with path.open("rb") as file:
         start = file.read(4096)
     if not start:
         raise FairauditError(f"{name}: the file is empty.")
+    return zlib.decompressobj(31).decompress(start) if start.startswith(_GZIP) else start
+
+
+def _format(path: Path, name: str, start: bytes) -> tuple[Format, str]:
+    """Tell format and compression by the suffix, else by the first bytes."""
     suffixes = [suffix.lower() for suffix in Path(name).suffixes]
     compression = _COMPRESSIONS.get(suffixes[-1] if suffixes else "", "none")
-    if compression == "gzip" and not start.startswith(b"\x1f\x8b"):
-        compression = "none"
-    if start.startswith(b"\x1f\x8b"):
-        compression = "gzip"
-        start = zlib.decompressobj(31).decompress(start)
+    with path.open("rb") as file:
+        packed = file.read(2) == _GZIP
+    if packed or compression == "gzip":
+        compression = "gzip" if packed else "none"
     stem = suffixes[:-1] if suffixes and suffixes[-1] in _COMPRESSIONS else suffixes
+    head = start.lstrip()[:1]
     if stem and stem[-1] in _SUFFIXES:
-        return _SUFFIXES[stem[-1]], compression
+        # JSON lines are often called .json, as NeMo's manifests are.
+        lines = stem[-1] == ".json" and head == b"{"
+        return "jsonl" if lines else _SUFFIXES[stem[-1]], compression
     if start.startswith(b"PAR1"):
         return "parquet", compression
-    head = start.lstrip()[:1]
     return ("jsonl" if head == b"{" else "json" if head == b"[" else "csv"), compression
 
 
@@ -273,16 +365,22 @@ def _csv(
     connection: duckdb.DuckDBPyConnection, path: Path, compression: str
 ) -> tuple[str, tuple[Column, ...]]:
     """Build the query for delimited text from its header line."""
-    where = f"{literal(str(path))}, auto_detect=false, compression='{compression}'"
     header = _first_line(connection, path, compression).lstrip("\ufeff")
     delimiter = max(_DELIMITERS, key=header.count)
     quote = "" if delimiter == "\t" and not _is_quoted(path, compression) else '"'
     columns = _named(next(csv.reader([header], delimiter=delimiter)))
+    return _delimited(path, compression, columns, delimiter, quote), columns
+
+
+def _delimited(
+    path: Path, compression: str, columns: Sequence[Column], delimiter: str, quote: str
+) -> str:
+    """SQL that reads delimited text as it is told to."""
     types = ", ".join(f"{literal(column.alias)}: 'VARCHAR'" for column in columns)
     return (
-        f"SELECT * FROM read_csv({where}, columns={{{types}}}, delim='{delimiter}', "
-        f"quote='{quote}', escape='{quote}', header=true, strict_mode=true)",
-        columns,
+        f"SELECT * FROM read_csv({literal(str(path))}, auto_detect=false, "
+        f"compression='{compression}', columns={{{types}}}, delim='{delimiter}', "
+        f"quote='{quote}', escape='{quote}', header=true, strict_mode=true)"
     )
 
 
@@ -363,7 +461,7 @@ def _broken_json(path: Path, name: str, format: Format) -> FairauditError | None
     if format != "jsonl":
         return None
     with path.open("rb") as plain:
-        packed = plain.read(2) == b"\x1f\x8b"
+        packed = plain.read(2) == _GZIP
     with gzip.open(path) if packed else path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, pairwise
@@ -21,7 +22,7 @@ import numpy as np
 from fairaudit import sources
 from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError, nearest
-from fairaudit.sources import Column, File, identifier, literal
+from fairaudit.sources import Column, File, Source, identifier, literal
 from fairaudit.where import compile_condition
 
 #: What stands for a missing attribute or number, beside blank cells.
@@ -35,11 +36,12 @@ NOTHING = "\0"
 #: The column names that the field uses for each role.
 USUAL_NAMES = {
     "reference": (
-        "reference ref ref_text reference_text text sentence transcript transcription "
-        "ground_truth target"
+        "reference ref ref_text reference_text reference_trn text text_trn sentence transcript "
+        "transcription ground_truth target"
     ).split(),
     "hypothesis": (
-        "hypothesis hyp hyp_text hypothesis_text pred_text prediction predicted_text predicted pred"
+        "hypothesis hyp hyp_text hypothesis_text hypothesis_trn pred_text prediction "
+        "predicted_text predicted pred"
     ).split(),
     "id": "id utt_id utterance_id uttid utt segment_id audio_id audio_filepath path file".split(),
     "speaker": "speaker speaker_id spk spk_id client_id speakerid".split(),
@@ -68,6 +70,7 @@ class Workspace:
         )
         self.connection.execute("SET enable_progress_bar=false")
         self._paths: list[Path] = []
+        self.copied = Path(self.folder.name) / "copy"
         self._frames = 0
         self._locked = False
 
@@ -78,8 +81,19 @@ class Workspace:
         self.connection.close()
         self.folder.cleanup()
 
-    def open(self, source: Any) -> Table:
+    def open(self, source: Any, segments: Table | None = None, strict: bool = True) -> Table:
         """Open a path, a pattern, several of them, ``-`` for standard input, or a data frame.
+
+        In front of a path its format may stand, where its name does not tell: ``trn:dev.ref``.
+
+        Parameters
+        ----------
+        source : path, pattern, sequence of paths, "-" or data frame
+            What to open.
+        segments : Table, optional
+            From an stm file: the utterances of a ctm file.
+        strict : bool
+            Whether a channel in one of these two files only is an error.
 
         Raises
         ------
@@ -87,29 +101,34 @@ class Workspace:
             If there is nothing to read, or not in a format that can be read.
         """
         if isinstance(source, str | Path):
-            return self._open_files([str(source)])
+            return self._open_files([str(source)], segments, strict)
         if isinstance(source, Sequence):
-            return self._open_files([str(item) for item in source])
+            return self._open_files([str(item) for item in source], segments, strict)
         return self._open_frame(source)
 
-    def _open_files(self, patterns: Iterable[str]) -> Table:
-        files = [self._describe(path, name) for path, name in self._find(patterns)]
+    def _open_files(self, patterns: Iterable[str], segments: Table | None, strict: bool) -> Table:
+        # Words can be cut into utterances by one stm file only.
+        by = segments.files[0] if segments and segments.files[0].format == "stm" else None
+        folder = Path(self.folder.name)
+        files = [
+            sources.describe(self.connection, source, folder, by, strict)
+            for source in self._find(patterns)
+        ]
         _same_columns(files)
         self._paths += [file.path for file in files]
         select = " UNION ALL BY NAME ".join(file.select for file in files)
-        return Table(self, select, files[0].columns, tuple(files), _join_names(files))
+        dropped = sum((Counter(file.dropped) for file in files), Counter[str]())
+        return Table(self, select, files[0].columns, tuple(files), _join_names(files), dropped)
 
-    def _find(self, patterns: Iterable[str]) -> Iterator[tuple[Path, str]]:
+    def _find(self, patterns: Iterable[str]) -> Iterator[Source]:
         folder = Path(self.folder.name)
         for pattern in patterns:
-            if pattern == "-":
-                yield sources.keep_stdin(folder), "(stdin)"
+            plain, format = sources.asked(pattern)
+            if plain == "-":
+                yield Source(sources.keep_stdin(folder), "(stdin)", format)
                 continue
-            for path in sources.find(pattern):
-                yield sources.readable(path, folder), str(path)
-
-    def _describe(self, path: Path, name: str) -> File:
-        return sources.describe(self.connection, path, name)
+            for path in sources.find(plain):
+                yield Source(sources.readable(path, folder), str(path), format)
 
     def _open_frame(self, frame: Any) -> Table:
         self._frames += 1
@@ -133,7 +152,7 @@ class Workspace:
     def lock(self) -> None:
         """Cut SQL off from everything but the files that were opened."""
         if not self._locked:
-            paths = ", ".join(literal(str(path)) for path in self._paths)
+            paths = ", ".join(literal(str(path)) for path in [*self._paths, self.copied])
             self.connection.execute(f"SET allowed_paths=[{paths}]")
             self.connection.execute("SET enable_external_access=false")
             self._locked = True
@@ -226,6 +245,11 @@ class Table:
     files: tuple[File, ...]
     name: str
     dropped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the results must know of the files."""
+        return [note for file in self.files for note in file.notes]
 
     @property
     def names(self) -> list[str]:
@@ -396,6 +420,29 @@ class Table:
             if len(self.files) == 1 or str(file.path) in text:
                 return sources.broken_file(error, file)
         return sources.broken(error, self.name)
+
+    def copy(self, columns: Mapping[str, str], format: str) -> Path:
+        """Write records to a file in the workspace.
+
+        Parameters
+        ----------
+        columns : mapping of str to str
+            Aliases of columns, and what they are to be called.
+        format : {"csv", "tsv", "json", "parquet"}
+            How to write.
+        """
+        cells = ", ".join(f"{identifier(a)} AS {identifier(b)}" for a, b in columns.items())
+        kinds = {"csv": "FORMAT csv, HEADER", "tsv": "FORMAT csv, HEADER, DELIMITER '\t'"}
+        options = f"{kinds.get(format, f'FORMAT {format}')}, USE_TMP_FILE false"
+        self.workspace.lock()
+        try:
+            self.workspace.connection.execute(
+                f"COPY (SELECT {cells} FROM ({self.select})) "
+                f"TO {literal(str(self.workspace.copied))} ({options})"
+            )
+        except duckdb.Error as error:
+            raise self._broken(error) from None
+        return self.workspace.copied
 
     def refuse_duplicate(self, name: str, digest: int, where: str | None) -> None:
         """Name the id that stands twice in a column, if two ids of a digest are indeed one.

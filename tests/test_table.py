@@ -231,7 +231,7 @@ def test_attributes_of_speakers(tmp_path):
     with Workspace() as workspace:
         table, _ = left_and_right(workspace, tmp_path)
         side = workspace.open(tmp_path / "s.csv")
-        with pytest.raises(FairauditError, match="1 speakers .*'s2' the first"):
+        with pytest.raises(FairauditError, match="1 ids of column 'speaker'.*'s2' the first"):
             add_attributes(table, side, ("speaker", "speaker_id"), "error")
         whole = add_attributes(table, side, ("speaker", "speaker_id"), "delete")
         labels = [value for b in whole.scan(labels=["accent"]) for value in b.labels["accent"]]

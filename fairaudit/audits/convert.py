@@ -1,0 +1,89 @@
+"""Transcripts of any format as one tidy table: a row per utterance, a column per fact."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairaudit.audit import keep_apart, whole
+from fairaudit.audits.transcripts import Roles, Transcripts
+from fairaudit.exceptions import FairauditError
+from fairaudit.table import Table, Workspace
+
+_FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".parquet": "parquet"}
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What was written.
+
+    Attributes
+    ----------
+    path : Path
+    records : int
+        Rows.
+    columns : tuple of str
+    dropped : mapping of str to int
+        Records that are not in it, by reason.
+    """
+
+    path: Path
+    records: int
+    columns: tuple[str, ...]
+    dropped: dict[str, int]
+
+
+def convert(transcripts: Transcripts, output: str | Path) -> Converted:
+    """Write transcripts as one table, which audits as they do.
+
+    The columns of ids, references, hypotheses and speakers get the names ``id``, ``reference``,
+    ``hypothesis`` and ``speaker``; texts in NIST's notation ``reference_trn`` and
+    ``hypothesis_trn``. All others keep theirs. CSV and TSV cannot tell a missing hypothesis from
+    an empty one; JSON lines and Parquet do.
+
+    Parameters
+    ----------
+    transcripts : Transcripts
+        Where they come from.
+    output : str or Path
+        A ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet`` file; it appears whole or not at all.
+
+    Raises
+    ------
+    FairauditError
+        If something cannot be read or written.
+    """
+    path = Path(output)
+    if path.suffix.lower() not in _FORMATS:
+        raise FairauditError(f"{path}: expected a name that ends in {', '.join(_FORMATS)}.")
+    with Workspace() as workspace:
+        table, roles = transcripts.open(workspace)
+        keep_apart(path, [Path(file.name) for file in table.files])
+        columns = dict(_columns(table, roles))
+        copied = table.copy(columns, _FORMATS[path.suffix.lower()])
+        records = int(table.rows("SELECT count(*) FROM records")[0][0])
+        with whole(path) as beside:
+            shutil.copyfile(copied, beside)
+    return Converted(path, records, tuple(columns.values()), dict(table.dropped))
+
+
+def _columns(table: Table, roles: Roles) -> Iterator[tuple[str, str]]:
+    """Alias and new name of every column; those with a role first."""
+    speaker = roles.speaker or table.likely("speaker")
+    marked = dict.fromkeys(roles.alternatives, "_trn")
+    named = {
+        roles.id: "id",
+        speaker: "speaker",
+        roles.reference: f"reference{marked.get(roles.reference, '')}",
+        roles.hypothesis: f"hypothesis{marked.get(roles.hypothesis, '')}",
+    }
+    taken = {new for old, new in named.items() if old}
+    for old, new in named.items():
+        if old is not None:
+            yield table.column(old).alias, new
+    for column in table.columns:
+        if column.name not in named:
+            # What was called so and is something else keeps its cells, under another name.
+            yield column.alias, f"{column.alias}_" if column.alias in taken else column.alias
