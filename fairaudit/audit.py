@@ -6,7 +6,8 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -241,9 +242,7 @@ class Audit:
             If the path cannot be written, or is one of the files that were audited.
         """
         path = Path(path)
-        for data in self.data:
-            if path.exists() and Path(data.path).exists() and path.samefile(data.path):
-                raise FairauditError(f"{path}: is what was audited. Write the audit elsewhere.")
+        keep_apart(path, [Path(data.path) for data in self.data])
         write_whole(path, self.to_json())
 
     def to_frame(self) -> pd.DataFrame:
@@ -285,8 +284,28 @@ def _key(row: Estimate | Comparison) -> tuple[Any, ...]:
     return row.attribute, row.metric, row.group, tuple((row.variant or {}).items())
 
 
+def keep_apart(path: Path, sources: Iterable[Path]) -> None:
+    """Refuse to write over what was read.
+
+    Raises
+    ------
+    FairauditError
+        If the path is one of the sources.
+    """
+    for source in sources:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise FairauditError(f"{path}: is what was read. Write the result elsewhere.")
+
+
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file beside its place and rename it, so that it appears whole or not at all.
+    """Write a text file, whole or not at all; see `whole`."""
+    with whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to, and rename it when all is written.
 
     Raises
     ------
@@ -297,11 +316,11 @@ def write_whole(path: Path, text: str) -> None:
         raise FairauditError(f"{path}: cannot be written: not a regular file.")
     try:
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
     except OSError as error:
         raise FairauditError(f"{path}: cannot be written: {error.strerror}.") from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        yield Path(beside)
         umask = os.umask(0)
         os.umask(umask)
         Path(beside).chmod(0o666 & ~umask)

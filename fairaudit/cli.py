@@ -83,6 +83,7 @@ class Format(str, Enum):
     json = "json"
     csv = "csv"
     markdown = "markdown"
+    kaldi = "kaldi"
 
 
 class Missing(str, Enum):
@@ -122,6 +123,37 @@ def _option(help: str, *names: str, panel: str | None = None, metavar: str | Non
 
 
 _GROUPS, _STATISTICS, _OUTPUT = "Groups", "Statistics", "Output"
+
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="CSV, TSV, JSON lines or Parquet with references and hypotheses; - is stdin.",
+        metavar="[FILE]...",
+        show_default=False,
+    ),
+]
+Ref = Annotated[
+    str | None,
+    _option("References alone: a table, trn, stm, SegLST, Kaldi's text.", metavar="FILE"),
+]
+Hyp = Annotated[
+    str | None, _option("Hypotheses alone, joined by id; for an stm a ctm.", metavar="FILE")
+]
+Speakers = Annotated[
+    str | None, _option("A table with a row per speaker, joined by speaker.", metavar="FILE")
+]
+RefColumn = Annotated[str | None, _option("Column of references.", metavar="NAME")]
+HypColumn = Annotated[str | None, _option("Column of hypotheses.", metavar="NAME")]
+IdColumn = Annotated[str | None, _option("Column of utterance ids.", metavar="NAME")]
+SpeakerColumn = Annotated[
+    str | None, _option("Column that --speakers is joined by.", metavar="NAME")
+]
+MissingIds = Annotated[
+    Missing, _option("An id in one file only: stop, count the words as deleted, or skip it.")
+]
+MatchIds = Annotated[
+    Match, _option("Match ids as they are, or as file names without folder and suffix.")
+]
 
 By = Annotated[
     list[str] | None,
@@ -197,34 +229,18 @@ def options(
 
 @command
 def wer(
-    file: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="CSV, TSV, JSON lines or Parquet with references and hypotheses; - is stdin.",
-            metavar="[FILE]...",
-            show_default=False,
-        ),
-    ] = None,
+    file: Files = None,
     by: By = None,
     cluster: Cluster = None,
-    ref: Annotated[str | None, _option("References alone.", metavar="FILE")] = None,
-    hyp: Annotated[str | None, _option("Hypotheses alone, joined by id.", metavar="FILE")] = None,
-    speakers: Annotated[
-        str | None, _option("A table with a row per speaker, joined by speaker.", metavar="FILE")
-    ] = None,
-    ref_column: Annotated[str | None, _option("Column of references.", metavar="NAME")] = None,
-    hyp_column: Annotated[str | None, _option("Column of hypotheses.", metavar="NAME")] = None,
-    id_column: Annotated[str | None, _option("Column of utterance ids.", metavar="NAME")] = None,
-    speaker_column: Annotated[
-        str | None, _option("Column that --speakers is joined by.", metavar="NAME")
-    ] = None,
-    missing: Annotated[
-        Missing,
-        _option("An id in one file only: stop, count the words as deleted, or skip it."),
-    ] = Missing.error,
-    match_id: Annotated[
-        Match, _option("Match ids as they are, or as file names without folder and suffix.")
-    ] = Match.exact,
+    ref: Ref = None,
+    hyp: Hyp = None,
+    speakers: Speakers = None,
+    ref_column: RefColumn = None,
+    hyp_column: HypColumn = None,
+    id_column: IdColumn = None,
+    speaker_column: SpeakerColumn = None,
+    missing: MissingIds = Missing.error,
+    match_id: MatchIds = Match.exact,
     against: Annotated[
         str | None,
         _option("What an earlier recogniser heard, joined by id: report changes.", metavar="FILE"),
@@ -232,8 +248,8 @@ def wer(
     normalize: Annotated[
         list[str] | None,
         _option(
-            "none, basic (the default), whisper-en, koenecke or a TOML file of rules. Repeatable: "
-            "the first is the main one.",
+            "none, case, basic (the default), whisper-en, koenecke, or a TOML file of rules. "
+            "Repeatable: the first is the main one.",
             metavar="NAME",
         ),
     ] = None,
@@ -241,6 +257,24 @@ def wer(
         list[str] | None,
         _option("Report these metrics instead of all, the first in full. Repeatable."),
     ] = None,
+    adjust: Annotated[
+        str | None,
+        _option(
+            "Ratios at equal covariates, entered one after the other: duration,age+gender.",
+            metavar="COLUMNS",
+        ),
+    ] = None,
+    match: Annotated[
+        str | None,
+        _option("Compare with the nearest neighbours in these covariates.", metavar="COLUMNS"),
+    ] = None,
+    caliper: Annotated[
+        float, _option("Farthest neighbour, in standard deviations of the propensity's logit.")
+    ] = 0.2,
+    explain: Annotated[
+        bool,
+        _option("Say where the errors come from; the audit file then quotes words of the data."),
+    ] = False,
     bins: Bins = None,
     where: Where = None,
     na: Na = None,
@@ -281,6 +315,10 @@ def wer(
             against=against,
             normalize=normalize or "basic",
             metrics=metric or SPEECH,
+            adjust=adjust,
+            match=match,
+            caliper=caliper,
+            explain=explain,
             bins=bins or (),
             where=where,
             na=MISSING_VALUES if na is None else tuple(na),
@@ -300,6 +338,41 @@ def wer(
     _deliver(audit, format, output, further=metric is not None)
 
 
+@command
+def convert(
+    output: Annotated[
+        Path,
+        _option("The table: .csv, .tsv, .jsonl or .parquet.", "--output", "-o", metavar="FILE"),
+    ],
+    file: Files = None,
+    ref: Ref = None,
+    hyp: Hyp = None,
+    speakers: Speakers = None,
+    ref_column: RefColumn = None,
+    hyp_column: HypColumn = None,
+    id_column: IdColumn = None,
+    speaker_column: SpeakerColumn = None,
+    missing: MissingIds = Missing.error,
+    match_id: MatchIds = Match.exact,
+    quiet: Quiet = False,
+) -> None:
+    """Write transcripts of any format as one table, which audits as they do.
+
+    Example: fairaudit convert --ref dev.stm --hyp dev.ctm -o dev.csv
+    """
+    from fairaudit.audits.convert import convert
+    from fairaudit.audits.transcripts import Transcripts
+
+    transcripts = Transcripts(
+        file or None, ref, hyp, speakers, ref_column, hyp_column, id_column, speaker_column,
+        missing.value, match_id.value,
+    )  # fmt: skip
+    done = convert(transcripts, output)
+    if not quiet:
+        left_out = "".join(f"; {reason}: {count:,}" for reason, count in done.dropped.items())
+        _say(f"{done.path}: {done.records:,} records{left_out}. {', '.join(done.columns)}")
+
+
 def _deliver(audit: Any, format: Format, output: Path | None, further: bool) -> None:
     """Write the audit file and print the result."""
     from fairaudit.report import machine, terminal
@@ -312,5 +385,7 @@ def _deliver(audit: Any, format: Format, output: Path | None, further: bool) -> 
         sys.stdout.write(machine.to_csv(audit))
     elif format is Format.markdown:
         sys.stdout.write(machine.to_markdown(audit, further))
+    elif format is Format.kaldi:
+        sys.stdout.write(machine.to_kaldi(audit))
     else:
         terminal.show(audit, Console(highlight=False), further)

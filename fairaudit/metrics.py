@@ -327,6 +327,23 @@ def insertion_rate(c: Counts) -> Any:
 
 
 @metric(
+    "missed",
+    denominator=reference_words,
+    counted="words",
+    unit=f"substitutions and deletions {_PER_WORD}",
+    range="bounded",
+    source="one less recall",
+)
+def miss_rate(c: Counts) -> Any:
+    """Share of reference words that were not recognised: (S + D) / (H + S + D).
+
+    >>> float(miss_rate(Counts.of(hits=5, substitutions=2, deletions=1)))
+    0.375
+    """
+    return (c.substitutions + c.deletions) / reference_words(c)
+
+
+@metric(
     "MER",
     denominator=lambda c: errors(c) + c.hits,
     counted="aligned words",

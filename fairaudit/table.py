@@ -429,9 +429,12 @@ class Table:
         columns : mapping of str to str
             Aliases of columns, and what they are to be called.
         format : {"csv", "tsv", "json", "parquet"}
-            How to write.
+            How to write. A blank cell of delimited text becomes an empty text, not a null.
         """
-        cells = ", ".join(f"{identifier(a)} AS {identifier(b)}" for a, b in columns.items())
+        of = {column.alias: column for column in self.columns}
+        cells = ", ".join(
+            f"{_kept_cell(of[old])} AS {identifier(new)}" for old, new in columns.items()
+        )
         kinds = {"csv": "FORMAT csv, HEADER", "tsv": "FORMAT csv, HEADER, DELIMITER '\t'"}
         options = f"{kinds.get(format, f'FORMAT {format}')}, USE_TMP_FILE false"
         self.workspace.lock()
@@ -498,6 +501,12 @@ def _text_cell(column: Column) -> str:
             "ELSE chr(0) || '?' END"
         )
     return f"coalesce({name}::VARCHAR, {chr(39) * 2 if column.delimited else 'chr(0)'})"
+
+
+def _kept_cell(column: Column) -> str:
+    """SQL for a cell as it is; of delimited text a blank one is an empty text."""
+    name = column_name(column)
+    return f"coalesce({name}, '')" if column.delimited else name
 
 
 def _value(column: Column, missing: Sequence[str]) -> str:

@@ -11,7 +11,8 @@ PACKAGE = ROOT / "fairaudit"
 #: From bottom to top; a module imports from its own room and from those before it.
 ROOMS = [
     ["arrays", "exceptions"],
-    ["metrics", "sources", "where"],
+    ["formats", "metrics", "where"],
+    ["sources"],
     ["stats", "table"],
     ["groups", "joins"],
     ["selection", "audit"],

@@ -79,11 +79,12 @@ def _columns(table: Table, roles: Roles) -> Iterator[tuple[str, str]]:
         roles.reference: f"reference{marked.get(roles.reference, '')}",
         roles.hypothesis: f"hypothesis{marked.get(roles.hypothesis, '')}",
     }
-    taken = {new for old, new in named.items() if old}
+    taken = {new.lower() for old, new in named.items() if old}
     for old, new in named.items():
         if old is not None:
             yield table.column(old).alias, new
     for column in table.columns:
         if column.name not in named:
             # What was called so and is something else keeps its cells, under another name.
-            yield column.alias, f"{column.alias}_" if column.alias in taken else column.alias
+            clash = column.alias.lower() in taken
+            yield column.alias, f"{column.alias}_" if clash else column.alias

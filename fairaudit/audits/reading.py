@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from fairaudit.arrays import Array
+from fairaudit.audit import Explanation
 from fairaudit.audits import alignment
+from fairaudit.audits.alternatives import resolve
 from fairaudit.audits.normalizers import Normalizer
 from fairaudit.audits.transcripts import Roles
+from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Codes
 from fairaudit.table import NOTHING, Batch
 
@@ -36,8 +39,15 @@ class Reading:
 class Observer(Protocol):
     """Somebody who looks at every record beside the counting."""
 
+    @property
+    def labels(self) -> Sequence[str]:
+        """Columns that are needed as labels, beside those that the grouping needs."""
+
     def see(self, batch: Batch, readings: Sequence[Reading], codes: Codes) -> None:
         """Look at a batch: a reading for each normaliser, and whom the records are about."""
+
+    def explanations(self) -> Iterable[Explanation]:
+        """What was found."""
 
 
 def read(batch: Batch, roles: Roles, rule: Normalizer, characters: bool) -> Reading:
@@ -61,11 +71,21 @@ def read(batch: Batch, roles: Roles, rule: Normalizer, characters: bool) -> Read
 
 def _pair(batch: Batch, roles: Roles, name: str, rule: Normalizer) -> tuple[list[str], list[str]]:
     """References and the hypotheses of one column, normalised."""
-    texts = [batch.texts[each].replace(NOTHING, "") for each in (roles.reference, name)]
-    if roles.alternatives:
-        from fairaudit.audits import alternatives
-
-        spoken, heard = alternatives.resolve(*(t.split("\n") for t in texts), rule.apply)
+    columns = (roles.reference, name)
+    texts = [batch.texts[column].replace(NOTHING, "") for column in columns]
+    if not roles.alternatives & set(columns):
+        spoken, heard = (rule.apply(text).split("\n") for text in texts)
         return spoken, heard
-    spoken, heard = (rule.apply(text).split("\n") for text in texts)
-    return spoken, heard
+    spoken, heard = (
+        (text if column in roles.alternatives else text.translate(_LITERAL)).split("\n")
+        for column, text in zip(columns, texts, strict=True)
+    )
+    try:
+        return resolve(spoken, heard, lambda lines: rule.apply(lines.translate(_AGAIN)))
+    except FairauditError as error:
+        raise FairauditError(f"{' or '.join(columns)}: {error}") from None
+
+
+#: Where only the other side is in NIST's notation, its marks are characters like any other.
+_LITERAL = {ord(mark): 0xE000 + i for i, mark in enumerate("{}()@")}
+_AGAIN = {code: mark for mark, code in _LITERAL.items()}

@@ -30,6 +30,11 @@ class Respellings:
         # hypotheses.
         self._found = (Counter[_Key](), Counter[_Key]())
 
+    @property
+    def labels(self) -> list[str]:
+        """No columns beside those of the grouping."""
+        return []
+
     def see(self, batch: Batch, readings: Sequence[Reading], codes: Codes) -> None:
         """Compare every further reading with the first."""
         first = readings[0]

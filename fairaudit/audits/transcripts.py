@@ -9,6 +9,20 @@ from fairaudit.exceptions import FairauditError
 from fairaudit.joins import Match, Missing, add_attributes, join
 from fairaudit.table import Table, Workspace
 
+#: In the name of a column that is in NIST's notation.
+_TRN = "_trn"
+
+
+def _kaldi_maps(table: Table) -> list[str]:
+    """What stands beside Kaldi's ``text`` and says more of its utterances and speakers."""
+    file = table.files[0]
+    if file.format != "kaldi" or file.original.name != "text":
+        return []
+    beside = sorted(file.original.parent.glob("[us][tp][tk]2*"))
+    # First what tells the speaker, then what is told of speakers.
+    beside.sort(key=lambda path: path.name.startswith("spk"))
+    return [f"kaldi:{path}" for path in beside if path.is_file() and path.name != "spk2utt"]
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -24,8 +38,8 @@ class Roles:
         What a table of speakers was joined by.
     before : str or None
         What another recogniser made of the same utterances.
-    alternatives : bool
-        Whether texts are in NIST's notation, which allows several wordings.
+    alternatives : frozenset of str
+        The columns whose texts are in NIST's notation, which allows several wordings.
     """
 
     reference: str
@@ -33,7 +47,7 @@ class Roles:
     id: str | None
     speaker: str | None = None
     before: str | None = None
-    alternatives: bool = False
+    alternatives: frozenset[str] = frozenset()
 
     @property
     def texts(self) -> list[str]:
@@ -81,16 +95,23 @@ class Transcripts:
     def open(self, workspace: Workspace) -> tuple[Table, Roles]:
         """Open the tables, join them, and say which column is what."""
         # All files are opened before the first is read: then SQL is locked to them.
+        left = workspace.open(self.ref if self.data is None else self.data)
+        strict = self.missing == "error"
+        right = None if self.hyp is None else workspace.open(self.hyp, left, strict)
+        before = None if self.against is None else workspace.open(self.against, left, strict)
         side = None if self.speakers is None else workspace.open(self.speakers)
-        before = None if self.against is None else workspace.open(self.against)
-        if self.data is not None:
-            table = workspace.open(self.data)
+        maps = [workspace.open(path) for path in _kaldi_maps(left)]
+        if right is None:
+            table = left
             reference = self._role(table, "reference", self.ref_column, "--ref-column")
             hypothesis = self._role(table, "hypothesis", self.hyp_column, "--hyp-column")
             identity = self.id_column or table.likely("id")
         else:
-            table, reference, hypothesis, identity = self._open_both(workspace)
-        roles = Roles(reference, hypothesis, identity)
+            table, reference, hypothesis, identity = self._join(left, right)
+        marked = frozenset(n for n in (reference, hypothesis) if _TRN in n)
+        roles = Roles(reference, hypothesis, identity, alternatives=marked)
+        for each in maps:
+            table = self._add_map(table, each)
         if before is not None:
             table, roles = self._add_before(table, roles, before)
         if side is None:
@@ -109,8 +130,8 @@ class Transcripts:
             )
         return table.column(name).name
 
-    def _open_both(self, workspace: Workspace) -> tuple[Table, str, str, str]:
-        left, right = workspace.open(self.ref), workspace.open(self.hyp)
+    def _join(self, left: Table, right: Table) -> tuple[Table, str, str, str]:
+        """References with their hypotheses; the columns of both and of the ids."""
         reference = self._role(left, "reference", self.ref_column, "--ref-column")
         hypothesis = self._hypothesis(right, self.hyp_column)
         if self.id_column not in (None, *left.names, *right.names):
@@ -138,7 +159,15 @@ class Transcripts:
             before, self.hyp_column if self.hyp_column in before.names else None
         )
         table, name = join(table, before, ids, name, self.missing, self.match_id)
-        return table, replace(roles, before=name)
+        marked = roles.alternatives | ({name} if _TRN in name else set())
+        return table, replace(roles, before=name, alternatives=marked)
+
+    def _add_map(self, table: Table, side: Table) -> Table:
+        """Add one of Kaldi's maps, of utterances or of speakers."""
+        key = side.names[0]
+        return (
+            add_attributes(table, side, (key, key), self.missing) if key in table.names else table
+        )
 
     def _id(self, table: Table) -> str:
         given = self.id_column if self.id_column in table.names else None

@@ -14,8 +14,10 @@ from fairaudit.arrays import Array
 from fairaudit.assess import Design, Grouped, Part, assessments, conclude
 from fairaudit.audit import Audit, Explanation, Records
 from fairaudit.audits import alignment
+from fairaudit.audits.covariates import CALIPER, Adjustment, Covariates
+from fairaudit.audits.explain import Explainer
 from fairaudit.audits.normalizers import Normalizer, normalizer
-from fairaudit.audits.reading import read
+from fairaudit.audits.reading import Observer, read
 from fairaudit.audits.respelling import Respellings, order_notes
 from fairaudit.audits.transcripts import Roles, Transcripts
 from fairaudit.exceptions import FairauditError
@@ -43,6 +45,10 @@ def wer(
     against: Any = None,
     normalize: str | Sequence[str] = "basic",
     metrics: Sequence[str] = SPEECH,
+    adjust: str | None = None,
+    match: str | None = None,
+    caliper: float = CALIPER,
+    explain: bool = False,
     bins: str | Sequence[str] = (),
     where: str | None = None,
     na: Sequence[str] = MISSING_VALUES,
@@ -77,6 +83,15 @@ def wer(
         first is the main one, and the others show what depends on it.
     metrics : sequence of str
         Names; the first is the headline.
+    adjust : str, optional
+        Covariates that enter a regression of word errors one after the other: ``duration,gender``;
+        those joined by a plus enter together.
+    match : str, optional
+        Covariates on which each group's utterances are matched with others'.
+    caliper : float
+        Farthest match, in standard deviations of the propensity's logit.
+    explain : bool
+        Whether to say where the errors come from; the audit file then quotes the data.
     bins : str or sequence of str
         Numeric attributes to cut: ``age=18,30,45``.
     where : str, optional
@@ -127,19 +142,28 @@ def wer(
     )
     selection = Selection.of(by, cluster, bins, where, na)
     rules, settings = _rules(normalize), Design(**design)
+    adjustment = Adjustment.parse(adjust, match, caliper)
     with Workspace() as workspace:
         table, roles = transcripts.open(workspace)
         selection = selection.resolve(table)
         chosen = _metrics(metrics, selection.cluster is not None)
         tally = _Tally(rules, roles, missing, selection, _columns(chosen))
+        covariates = Covariates(tally.groupings[0], adjustment, settings, selection.na)
+        if adjustment.columns:
+            tally.observers.append(covariates)
+        if explain:
+            tally.observers.append(Explainer(tally.groupings[0], roles.id, settings))
         _count(table, tally, progress)
         records = tally.records(table)
+    parts = [part for sums in tally.sums() for part in _parts(sums, selection, chosen, settings)]
+    if adjustment.columns:
+        parts += covariates.parts(tally.variant(rules[0]))
     audit = conclude(
         "wer",
         selection=selection,
         files=table.files,
         records=records,
-        parts=[part for sums in tally.sums() for part in _parts(sums, selection, chosen, settings)],
+        parts=parts,
         metrics=chosen,
         design=settings,
         settings={
@@ -147,8 +171,10 @@ def wer(
             "metric": None if metrics is SPEECH else ",".join(metrics),
             **roles.settings(),
             **transcripts.settings(),
+            **adjustment.settings(),
+            "explain": explain or None,
         },
-        notes=[*tally.notes(), *selection.notes(table)],
+        notes=[*tally.notes(), *table.notes, *selection.notes(table)],
         explanations=tally.explanations(),
     )
     return replace(audit, notes=(*audit.notes, *order_notes(audit))) if len(rules) > 1 else audit
@@ -209,7 +235,9 @@ class _Tally:
         self.characters = "characters" in columns
         both = [*columns, *(BEFORE + name for name in columns if roles.before)]
         self.groupings = [selection.grouping(both) for _ in rules]
-        self.observers = [Respellings(rules, self.groupings[0])] if len(rules) > 1 else []
+        self.observers: list[Observer] = []
+        if len(rules) > 1:
+            self.observers.append(Respellings(rules, self.groupings[0]))
         self.total = self.used = self.unheard = self.unspoken = 0
         self.dropped = {"filtered by --where": 0, "no reference": 0, "no hypothesis": 0}
         self._ids: list[Array] = []
@@ -217,7 +245,8 @@ class _Tally:
     @property
     def labels(self) -> list[str]:
         """The columns of labels that are needed."""
-        return self.groupings[0].labels
+        others = [name for observer in self.observers for name in observer.labels]
+        return list(dict.fromkeys([*self.groupings[0].labels, *others]))
 
     def add(self, batch: Batch) -> None:
         """Count one batch of records."""
@@ -240,9 +269,13 @@ class _Tally:
     def sums(self) -> Iterator[Grouped]:
         """Sums under each normaliser, marked with its name where there are several."""
         for rule, grouping in zip(self.rules, self.groupings, strict=True):
-            variant = {"normalize": rule.name} if len(self.rules) > 1 else None
+            variant = self.variant(rule)
             overall, each = grouping.result()
             yield replace(overall, variant=variant), [replace(s, variant=variant) for s in each]
+
+    def variant(self, rule: Normalizer) -> dict[str, Any] | None:
+        """What marks the rows under a normaliser, where there are several."""
+        return {"normalize": rule.name} if len(self.rules) > 1 else None
 
     def explanations(self) -> list[Explanation]:
         """What the observers found."""

@@ -8,9 +8,11 @@ import io
 import re
 from collections.abc import Iterator
 
-from fairaudit.audit import Audit
+from fairaudit.audit import Audit, Estimate
+from fairaudit.exceptions import FairauditError
 from fairaudit.report.contents import contents
-from fairaudit.report.sheets import Sheet, closing
+from fairaudit.report.explanations import Alignment
+from fairaudit.report.sheets import Sheet, closing, printable
 
 #: Spreadsheets run cells that begin so; an apostrophe in front makes them text.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
@@ -36,7 +38,11 @@ def _cell(value: object) -> object:
 
 def to_markdown(audit: Audit, further: bool = False) -> str:
     """Tables and sentences for a page or a pull request."""
-    parts = [part for sheet in contents(audit, further) for part in _markdown(sheet)]
+    parts = [
+        part
+        for each in contents(audit, further)
+        for part in (_aligned(each) if isinstance(each, Alignment) else _markdown(each))
+    ]
     parts += map(_escaped, [*closing(audit), audit.signature])
     return "\n\n".join(parts) + "\n"
 
@@ -48,6 +54,55 @@ def _markdown(sheet: Sheet) -> Iterator[str]:
     rows = [header, rule, *([_escaped(cell) for cell in row] for row in sheet.rows)]
     yield "\n".join(f"| {' | '.join(row)} |" for row in rows)
     yield from map(_escaped, sheet.sentences)
+
+
+def _aligned(alignment: Alignment) -> Iterator[str]:
+    """An alignment as a table of two rows, wrong words in bold."""
+    yield f"**{_escaped(alignment.title)}**"
+    rows = [
+        [f"**{_escaped(word)}**" if word and kind != "hit" else _escaped(word) for word in column]
+        for kind, *column in alignment.steps
+    ]
+    said, heard = zip(*rows, strict=True)
+    lines = [
+        ("", *("" for _ in said)),
+        (":--", *(":--" for _ in said)),
+        ("said", *said),
+        ("heard", *heard),
+    ]
+    yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def to_kaldi(audit: Audit) -> str:
+    """The lines that Kaldi's scoring scripts write and people grep for, one per group.
+
+    Raises
+    ------
+    FairauditError
+        If WER is not among the audit's metrics.
+
+    Notes
+    -----
+    Format of Kaldi's ``compute-wer``; its ``utils/best_wer.sh`` reads up to the bracket, so what
+    the line is about stands behind it.
+    """
+    rows = [row for row in audit.estimates if row.metric == "wer"]
+    if not rows:
+        raise FairauditError("--format kaldi writes word error rates: it needs --metric wer.")
+    return "".join(_kaldi_line(row) for row in rows)
+
+
+def _kaldi_line(row: Estimate) -> str:
+    kinds = [int(row.counts[kind]) for kind in ("insertions", "deletions", "substitutions")]
+    value = "nan" if row.value is None else f"{100 * row.value:.2f}"
+    about = {row.attribute: row.group} if row.attribute else {}
+    suffix = "".join(
+        f" {printable(k)}={printable(v)}" for k, v in {**about, **(row.variant or {})}.items()
+    )
+    ins, dele, sub = kinds
+    return (
+        f"%WER {value} [ {sum(kinds)} / {row.n:.0f}, {ins} ins, {dele} del, {sub} sub ]{suffix}\n"
+    )
 
 
 def _escaped(text: str) -> str:

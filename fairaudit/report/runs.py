@@ -10,6 +10,7 @@ from fairaudit.metrics import METRICS, Metric
 from fairaudit.report.sheets import (
     Sheet,
     attributes,
+    by,
     estimate_rows,
     find,
     interval,
@@ -35,15 +36,11 @@ def normalizer_sheets(audit: Audit) -> Iterator[Sheet]:
         order = [row.group for row in columns[0]]
         values = [{row.group: percent(row.value) for row in rows} for rows in columns]
         yield Sheet(
-            f"{metric.label}{_by(attribute)}, under each normaliser: in percent",
+            f"{metric.label}{by(attribute)}, under each normaliser: in percent",
             [("", "group"), *((rule, rule) for rule in rules)],
             [[printable(group), *(of[group] for of in values)] for group in order],
             [*_gaps(views, attribute, metric), *_respellings(audit, attribute)],
         )
-
-
-def _by(attribute: str | None) -> str:
-    return f", by {printable(attribute)}" if attribute else ""
 
 
 def _gaps(views: Mapping[str, Audit], attribute: str | None, metric: Metric) -> Iterator[str]:
@@ -100,7 +97,7 @@ def update_sheets(audit: Audit) -> Iterator[Sheet]:
         ]
         level = f"{100 * audit.settings['ci']:g} %"
         yield Sheet(
-            f"Change of {metric.label}{_by(attribute)}: {metric.unit}, in percent",
+            f"Change of {metric.label}{by(attribute)}: {metric.unit}, in percent",
             [
                 ("", "group"),
                 ("before", "before"),

@@ -92,6 +92,11 @@ def only(audit: Audit, variant: Mapping[str, Any] | None) -> Audit:
     )
 
 
+def by(attribute: str | None) -> str:
+    """What a title says of the attribute."""
+    return f", by {printable(attribute)}" if attribute else ""
+
+
 def attributes(audit: Audit) -> list[str | None]:
     """What was grouped by, None where by nothing."""
     named = [row.attribute for row in audit.estimates if row.attribute is not None]
@@ -130,9 +135,8 @@ def _headline(audit: Audit, attribute: str | None, metric: Metric) -> Sheet:
     rows = estimate_rows(audit, attribute, metric)
     columns = [*_value_columns(audit, metric, rows), *_size_columns(audit, rows)]
     columns += _difference_columns(audit, attribute, metric, rows)
-    by = f", by {printable(attribute)}" if attribute else ""
     return Sheet(
-        f"{metric.label}{by}: {metric.unit}, in percent",
+        f"{metric.label}{by(attribute)}: {metric.unit}, in percent",
         [(short, long) for short, long, _ in columns],
         list(zip(*(cells for *_, cells in columns), strict=True)),
         list(_sentences(audit, attribute, metric)),
@@ -236,9 +240,8 @@ def _further(audit: Audit, attribute: str | None, metrics: Sequence[Metric]) -> 
     for metric in metrics:
         values = {row.group: percent(row.value) for row in estimate_rows(audit, attribute, metric)}
         columns.append([values[group] for group in order])
-    by = f" by {printable(attribute)}" if attribute else ""
     return Sheet(
-        f"Further metrics{by}, in percent (intervals and differences: --format csv)",
+        f"Further metrics{by(attribute)}, in percent (intervals and differences: --format csv)",
         [("", "group"), *((metric.label, metric.label) for metric in metrics)],
         list(zip(map(printable, order), *columns, strict=True)),
         [],

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import textwrap
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from fairaudit.audit import Audit
 from fairaudit.report.contents import contents
+from fairaudit.report.explanations import Alignment
 from fairaudit.report.sheets import Sheet, closing, printable
 
 #: The least room for names.
@@ -30,15 +32,12 @@ def show(audit: Audit, console: Console, further: bool) -> None:
         Whether to show the metrics after the first.
     """
     with console.capture() as captured:
-        for sheet in contents(audit, further):
-            console.print(Text(sheet.title, style="bold"))
-            width = console.width
-            # Wider than a narrow terminal: a line that wraps is better than a figure cut off.
-            console.width = max(width, _figures_width(sheet) + _NARROWEST)
-            console.print(_table(sheet, console.width))
-            console.width = width
-            for sentence in sheet.sentences:
-                console.print(Text(sentence))
+        for each in contents(audit, further):
+            console.print(Text(each.title, style="bold"))
+            if isinstance(each, Alignment):
+                _show_alignment(each, console)
+            else:
+                _show_sheet(each, console)
             console.print()
         for sentence in closing(audit):
             console.print(Text(sentence))
@@ -48,6 +47,44 @@ def show(audit: Audit, console: Console, further: bool) -> None:
     if not console.is_terminal:
         text = "\n".join(line.rstrip() for line in text.split("\n"))
     console.file.write(text)
+
+
+def _show_sheet(sheet: Sheet, console: Console) -> None:
+    width = console.width
+    # Wider than a narrow terminal: a line that wraps is better than a figure cut off.
+    console.width = max(width, _figures_width(sheet) + _NARROWEST)
+    console.print(_table(sheet, console.width))
+    console.width = width
+    for sentence in sheet.sentences:
+        console.print(Text(sentence))
+
+
+#: Colours of errors; without colour the stars and the two lines say the same.
+_STYLES = {"hit": "", "substitution": "yellow", "deletion": "red", "insertion": "cyan"}
+
+
+def _show_alignment(alignment: Alignment, console: Console) -> None:
+    """Print what was said above what was heard, word below word, folded together."""
+    said, heard = Text("  said  "), Text("  heard ")
+    for kind, *words in alignment.steps:
+        # Stars for no word, and capitals for a wrong one, as sclite prints them.
+        width = max(map(cell_len, words))
+        shown = [word or "*" * width for word in words]
+        if kind != "hit":
+            shown = [word.upper() for word in shown]
+        if len(said) + max(map(len, shown)) + 1 > console.width:
+            _print_pair(said, heard, console)
+            said, heard = Text("        "), Text("        ")
+        for line, word in zip((said, heard), shown, strict=True):
+            line.append(set_cell_size(word, max(width, *map(cell_len, shown))), _STYLES[kind])
+            line.append(" ")
+    _print_pair(said, heard, console)
+
+
+def _print_pair(said: Text, heard: Text, console: Console) -> None:
+    for line in (said, heard):
+        line.rstrip()
+        console.print(line, no_wrap=True, overflow="ignore", crop=False)
 
 
 def _figures_width(sheet: Sheet) -> int:

@@ -1,0 +1,140 @@
+"""What explains the errors, as tables: words, lengths, frequencies and the costliest utterances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fairaudit.audit import Audit, Explanation
+from fairaudit.metrics import METRICS
+from fairaudit.report.sheets import (
+    Sheet,
+    attributes,
+    by,
+    estimate_rows,
+    only,
+    p_text,
+    percent,
+    printable,
+)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """An utterance and what was heard in it, word by word.
+
+    Attributes
+    ----------
+    title : str
+    steps : sequence of (str, str, str)
+        Kind (``hit``, ``substitution``, ``deletion``, ``insertion``), word said and word heard.
+    """
+
+    title: str
+    steps: Sequence[tuple[str, str, str]]
+
+
+def explanation_sheets(audit: Audit) -> Iterator[Sheet | Alignment]:
+    """Every explanation of an audit, attribute by attribute."""
+    for attribute in attributes(audit) if audit.explanations else ():
+        rows = [row for row in audit.explanations if row.attribute == attribute]
+        order = _groups(audit, attribute)
+        yield from _confusions(audit, [row for row in rows if row.kind == "confusion"], order)
+        yield from _bands(
+            [row for row in rows if row.kind == "frequency"],
+            order,
+            "occurrences",
+            f"Words missed{by(attribute)}, by how often a word is said: in percent",
+        )
+        yield from _bands(
+            [row for row in rows if row.kind == "length"],
+            order,
+            "words",
+            f"WER{by(attribute)}, by words in the utterance: in percent",
+        )
+        yield from _utterances([row for row in rows if row.kind == "utterance"], order)
+
+
+def _groups(audit: Audit, attribute: str | None) -> list[str]:
+    """Groups in the order of the first table."""
+    main = only(audit, audit.estimates[0].variant)
+    headline = METRICS[audit.settings["metrics"][0]]
+    rows = estimate_rows(main, attribute, headline)
+    return [row.group for row in rows if row.attribute == attribute]
+
+
+def _confusions(audit: Audit, rows: Sequence[Explanation], order: Sequence[str]) -> Iterator[Sheet]:
+    """A line per group and confusion, best evidence first."""
+    if not rows:
+        return
+    alpha = 1 - audit.settings["ci"]
+    cells = []
+    for group in order:
+        for row in (row for row in rows if row.group == group):
+            found = row.content
+            star = "*" if found["p_adjusted"] is not None and found["p_adjusted"] < alpha else " "
+            ratio = "-" if found["ratio"] is None else f"{found['ratio']:.1f}"
+            cells.append(
+                (
+                    f"{printable(group)}: {confusion(row)}",
+                    f"{found['count']}/{found['exposure']}",
+                    percent(found["rate"]),
+                    percent(found["rest_rate"]),
+                    ratio + star,
+                    p_text(found["p_adjusted"]),
+                )
+            )
+    yield Sheet(
+        f"Errors that are over-represented{by(rows[0].attribute)}: per time said, in percent",
+        [
+            ("", "group and error"),
+            ("times", "times / chances"),
+            ("rate", "rate"),
+            ("rest", "rate in the rest"),
+            ("ratio", "ratio"),
+            ("p", "adjusted p"),
+        ],
+        cells,
+        [f"* more often than in the rest: p<{alpha:.2g}, adjusted over all words and groups."],
+    )
+
+
+def confusion(row: Explanation) -> str:
+    """What was said and what was heard.
+
+    >>> content = {"error": "deletion", "reference": "the", "hypothesis": ""}
+    >>> confusion(Explanation("confusion", "accent", "us", content))
+    'the > (nothing)'
+    """
+    said, heard = (printable(row.content[side]) or "(nothing)" for side in _SIDES)
+    return f"{said} > {heard}"
+
+
+_SIDES = ("reference", "hypothesis")
+
+
+def _bands(
+    rows: Sequence[Explanation], order: Sequence[str], name: str, title: str
+) -> Iterator[Sheet]:
+    """A column per band, a row per group."""
+    if not rows:
+        return
+    bands = sorted(
+        {row.content[name] for row in rows}, key=lambda band: int(band.rstrip("+").split("-")[0])
+    )
+    values = {(row.group, row.content[name]): percent(row.content["value"]) for row in rows}
+    cells = [
+        [printable(group), *(values.get((group, band), "") for band in bands)] for group in order
+    ]
+    yield Sheet(title, [("", "group"), *((band, band) for band in bands)], cells, [])
+
+
+def _utterances(rows: Sequence[Explanation], order: Sequence[str]) -> Iterator[Alignment]:
+    for group in order:
+        for row in (row for row in rows if row.group == group):
+            found = row.content
+            name = f"{printable(group)}, {printable(found['id'])}"
+            yield Alignment(
+                f"{name}: {found['errors']} errors in {found['words']} words",
+                [(kind, printable(a), printable(b)) for kind, a, b in found["alignment"]],
+            )
