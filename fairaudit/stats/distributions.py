@@ -149,17 +149,30 @@ def t_quantiles(p: float, df: Array) -> Array:
     return np.where(df > _EXPANDED, expansion, t)
 
 
-def _root(function: Callable[[Array], Array], low: Array, high: Array) -> Array:
-    """Bisect a decreasing function's roots, after doubling `high` until they are enclosed."""
-    while np.any(short := function(high) > 0):
-        high = np.where(short, 2 * high, high)
-    for _ in range(100):
-        middle = (low + high) / 2
-        above = function(middle) > 0
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-        if np.all(high - low <= 1e-14 * high):
+def _gamma_quantiles(a: Array, tail: float) -> Array:
+    """Where Q(a, x) = `tail`, elementwise.
+
+    Wilson & Hilferty's cube (PNAS 17, 1931), then Newton's method on x within the limits that
+    hold the root so far; a step that leaves them is halved instead.
+    """
+    root = 1 - 1 / (9 * a) + normal_quantile(1 - tail) / (3 * np.sqrt(a))
+    # Where the cube fails, for small a, Q(a, x) is nearly 1 - x^a / gamma(a + 1).
+    small = np.exp((np.log1p(-tail) + _lgamma(a + 1)) / a)
+    low, high = np.zeros_like(a), np.full_like(a, np.inf)
+    x = np.where(root > 0.3, a * root**3, small)
+    for _ in range(200):
+        above = regularised_gamma(a, x) - tail
+        low, high = np.where(above > 0, x, low), np.where(above > 0, high, x)
+        with np.errstate(over="ignore", divide="ignore"):
+            slope = np.exp((a - 1) * np.log(x) - x - _lgamma(a))
+            new = x + np.where(slope > 0, above / slope, np.inf)
+        inside = (new > low) & (new < high)
+        new = np.where(inside, new, np.where(np.isinf(high), 2 * x, (low + high) / 2))
+        done = np.all(np.abs(new - x) <= 1e-13 * x)
+        x = new
+        if done:
             break
-    return (low + high) / 2
+    return x
 
 
 def poisson_limits(count: Array, tail: float) -> tuple[Array, Array]:
@@ -174,6 +187,5 @@ def poisson_limits(count: Array, tail: float) -> tuple[Array, Array]:
     """
     count = np.asarray(count, dtype=float)
     seen = np.maximum(count, 1e-9)
-    upper = _root(lambda m: regularised_gamma(count + 1, m) - tail, 0 * count, count + 4)
-    lower = _root(lambda m: regularised_gamma(seen, m) - (1 - tail), 0 * count, seen)
+    lower, upper = _gamma_quantiles(seen, 1 - tail), _gamma_quantiles(count + 1, tail)
     return np.where(count > 0, lower, 0.0), upper
