@@ -275,6 +275,9 @@ def wer(
         bool,
         _option("Say where the errors come from; the audit file then quotes words of the data."),
     ] = False,
+    texts: Annotated[
+        bool, _option("Quote words of the data, or none anywhere.", "--texts/--no-texts")
+    ] = True,
     bins: Bins = None,
     where: Where = None,
     na: Na = None,
@@ -319,6 +322,7 @@ def wer(
             match=match,
             caliper=caliper,
             explain=explain,
+            texts=texts,
             bins=bins or (),
             where=where,
             na=MISSING_VALUES if na is None else tuple(na),

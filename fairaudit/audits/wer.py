@@ -12,7 +12,7 @@ import numpy as np
 
 from fairaudit.arrays import Array
 from fairaudit.assess import Design, Grouped, Part, assessments, conclude
-from fairaudit.audit import Audit, Explanation, Records
+from fairaudit.audit import QUOTING, Audit, Explanation, Records
 from fairaudit.audits import alignment
 from fairaudit.audits.covariates import CALIPER, Adjustment, Covariates
 from fairaudit.audits.explain import Explainer
@@ -49,6 +49,7 @@ def wer(
     match: str | None = None,
     caliper: float = CALIPER,
     explain: bool = False,
+    texts: bool = True,
     bins: str | Sequence[str] = (),
     where: str | None = None,
     na: Sequence[str] = MISSING_VALUES,
@@ -92,6 +93,8 @@ def wer(
         Farthest match, in standard deviations of the propensity's logit.
     explain : bool
         Whether to say where the errors come from; the audit file then quotes the data.
+    texts : bool
+        Whether any word of the data may be quoted at all.
     bins : str or sequence of str
         Numeric attributes to cut: ``age=18,30,45``.
     where : str, optional
@@ -143,6 +146,8 @@ def wer(
     selection = Selection.of(by, cluster, bins, where, na)
     rules, settings = _rules(normalize), Design(**design)
     adjustment = Adjustment.parse(adjust, match, caliper)
+    if adjustment.columns and not selection.attributes:
+        raise FairauditError("--adjust and --match compare groups: --by says which.")
     with Workspace() as workspace:
         table, roles = transcripts.open(workspace)
         selection = selection.resolve(table)
@@ -175,7 +180,7 @@ def wer(
             "explain": explain or None,
         },
         notes=[*tally.notes(), *table.notes, *selection.notes(table)],
-        explanations=tally.explanations(),
+        explanations=[e for e in tally.explanations() if texts or e.kind not in QUOTING],
     )
     return replace(audit, notes=(*audit.notes, *order_notes(audit))) if len(rules) > 1 else audit
 

@@ -110,6 +110,8 @@ def confusion(row: Explanation) -> str:
     return f"{said} > {heard}"
 
 
+#: Utterances printed for each group; the audit file has more.
+_SHOWN = 2
 _SIDES = ("reference", "hypothesis")
 
 
@@ -131,7 +133,7 @@ def _bands(
 
 def _utterances(rows: Sequence[Explanation], order: Sequence[str]) -> Iterator[Alignment]:
     for group in order:
-        for row in (row for row in rows if row.group == group):
+        for row in [row for row in rows if row.group == group][:_SHOWN]:
             found = row.content
             name = f"{printable(group)}, {printable(found['id'])}"
             yield Alignment(
