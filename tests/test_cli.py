@@ -422,3 +422,77 @@ def test_the_module_runs():
     command = [sys.executable, "-m", "fairaudit", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == f"fairaudit {fairaudit.__version__}\n"
+
+
+def test_kaldi_lines(csv):
+    result = run(csv(GOOD), *BY, "--format", "kaldi", "--quiet")
+    assert result.stdout.splitlines() == [
+        "%WER 8.33 [ 8 / 96, 0 ins, 0 del, 8 sub ]",
+        "%WER 8.33 [ 4 / 48, 0 ins, 0 del, 4 sub ] accent=uk",
+        "%WER 8.33 [ 4 / 48, 0 ins, 0 del, 4 sub ] accent=us",
+    ]
+    assert "--metric wer" in wrong(csv(GOOD), "--metric", "ser", "--format", "kaldi", "--quiet")
+
+
+def test_every_table_fits_eighty_columns(csv, tmp_path):
+    old = csv(GOOD.replace("a b x d", "a b y e"), "old.csv")
+    more = ["--normalize", "basic", "--normalize", "none", "--against", old, "--explain"]
+    result = run(csv(GOOD), *BY, *more, "--adjust", "speaker", "--match", "speaker")
+    assert result.exit_code == 0, result.output
+    for title in (
+        "WER, by accent, under each normaliser",
+        "Change of WER, by accent",
+        "WER ratio to rest, by accent, at equal covariates",
+        "Words missed, by accent",
+        "uk, u18: 1 errors in 4 words",
+    ):
+        assert title in result.stdout, title
+    assert "said  a b C d\n  heard a b X d" in result.stdout
+    for line in result.stdout.splitlines():
+        assert len(line) <= 80 or line.startswith("wer|")
+    markdown = run(csv(GOOD), *BY, *more, "--format", "markdown").stdout
+    assert "| said | a | b | **c** | d |\n| heard | a | b | **x** | d |" in markdown
+
+
+def test_words_of_the_data_are_escaped(csv):
+    bad = GOOD.replace("a b x d", "a \x1b[31m<b>|x* d")
+    arguments = (csv(bad), *BY, "--explain", "--normalize", "none")
+    assert "\x1b" not in run(*arguments).stdout
+    markdown = run(*arguments, "--format", "markdown").stdout
+    assert "<b>" not in markdown
+    assert "\x1b" not in markdown
+
+
+def convert(*arguments):
+    return CliRunner().invoke(app, ["convert", *map(str, arguments)])
+
+
+def test_convert(csv, tmp_path):
+    csv("hello {um / @} (u-1)\nworld (u-2)\n", "r.trn")
+    csv("hello (u-1)\nword (u-2)\n", "h.trn")
+    output = tmp_path / "tidy.csv"
+    pair = ["--ref", tmp_path / "r.trn", "--hyp", tmp_path / "h.trn"]
+    result = convert(*pair, "-o", output)
+    assert result.exit_code == 0, result.output
+    assert output.read_text() == (
+        "id,speaker,reference_trn,hypothesis_trn\nu-1,u,hello { um / @ },hello\nu-2,u,world,word\n"
+    )
+    assert "2 records" in result.stderr
+    direct = run(*pair, "--format", "kaldi", "-q").stdout
+    assert direct == run(output, "--format", "kaldi", "-q").stdout
+    assert direct == "%WER 50.00 [ 1 / 2, 0 ins, 0 del, 1 sub ]\n"
+
+
+def test_convert_says_what_is_wrong(csv, tmp_path):
+    csv("hello { um (u-1)\n", "r.trn")
+    csv("hello (u-1)\n", "h.trn")
+    result = convert("--ref", tmp_path / "r.trn", "--hyp", tmp_path / "h.trn", "-o", "x.csv")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.search(r"error: .*r\.trn, line 1: .*brace", result.stderr)
+
+
+def test_a_format_may_be_named(csv, tmp_path):
+    csv("u1 hello world\n", "hyp.txt")
+    csv("u1 hello word\n", "text")
+    pair = ["--ref", tmp_path / "text", "--hyp", f"kaldi:{tmp_path / 'hyp.txt'}"]
+    assert run(*pair, "--format", "kaldi", "-q").stdout.startswith("%WER 50.00 [ 1 / 2")
