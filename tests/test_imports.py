@@ -18,7 +18,7 @@ ROOMS = [
     ["selection", "audit"],
     ["assess"],
     ["paired"],
-    ["audits"],
+    ["audits", "lm"],
     ["report"],
     ["cli"],
     ["__main__"],
