@@ -118,11 +118,34 @@ class Correction(str, Enum):
     none = "none"
 
 
+class OnError(str, Enum):
+    """What becomes of a recording that cannot be used."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+class Task(str, Enum):
+    """What Whisper writes down."""
+
+    # Not by their values: `translate` is a method of str.
+    as_spoken = "transcribe"
+    in_english = "translate"
+
+
+class Dtype(str, Enum):
+    """Precision of weights and arithmetic."""
+
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
 def _option(help: str, *names: str, panel: str | None = None, metavar: str | None = None) -> Any:
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
 
 
-_GROUPS, _STATISTICS, _OUTPUT = "Groups", "Statistics", "Output"
+_GROUPS, _STATISTICS, _MODEL, _OUTPUT = "Groups", "Statistics", "Model", "Output"
 
 Files = Annotated[
     list[str] | None,
@@ -340,6 +363,92 @@ def wer(
         found = {role: audit.settings[role] for role in roles}
         _say("columns: " + ", ".join(f"{role}={name}" for role, name in found.items() if name))
     _deliver(audit, format, output, further=metric is not None)
+
+
+@command
+def transcribe(
+    table: Annotated[
+        str,
+        typer.Argument(
+            help="CSV, TSV, JSON lines or Parquet with a column of paths; - is stdin.",
+            metavar="AUDIO_TABLE",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str,
+        _option(
+            "A model's folder, or its name on the Hugging Face hub.",
+            panel=_MODEL,
+            metavar="DIR|NAME",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        _option(
+            "Write the table with its transcripts: .csv, .tsv or .jsonl.",
+            "--output",
+            "-o",
+            panel=_OUTPUT,
+            metavar="FILE",
+        ),
+    ],
+    audio_column: Annotated[str | None, _option("Column of paths.", metavar="NAME")] = None,
+    id_column: Annotated[
+        str | None, _option("Column of ids, for messages.", metavar="NAME")
+    ] = None,
+    audio_root: Annotated[
+        Path | None,
+        _option("What paths are relative to, instead of the table's folder.", metavar="FOLDER"),
+    ] = None,
+    on_error: Annotated[
+        OnError,
+        _option("A recording that cannot be used: stop, or keep its row without a transcript."),
+    ] = OnError.stop,
+    restart: Annotated[bool, _option("Forget what an interrupted run did.", "--restart")] = False,
+    language: Annotated[
+        str | None, _option("The language spoken (Whisper).", panel=_MODEL, metavar="LANGUAGE")
+    ] = None,
+    task: Annotated[Task | None, _option("What to write down (Whisper).", panel=_MODEL)] = None,
+    device: Annotated[
+        str,
+        _option("auto, cpu, cuda or cuda:N.", "--device", panel=_MODEL, metavar="DEVICE"),
+    ] = "auto",
+    dtype: Annotated[Dtype, _option("Precision.", panel=_MODEL)] = Dtype.float32,
+    batch_size: Annotated[
+        int, _option("Recordings read and transcribed at once.", panel=_MODEL)
+    ] = 8,
+    quiet: Quiet = False,
+) -> None:
+    """Transcribe recordings with a speech recognition model, for fairaudit wer.
+
+    Run the same command again after an interruption: it goes on where it was.
+
+    Example: fairaudit transcribe calls.csv --model openai/whisper-tiny -o transcripts.csv
+    """
+    from fairaudit.lm.transcribe import transcribe
+    from fairaudit.report.progress import progress
+
+    with progress(Console(stderr=True), quiet, "recordings") as report:
+        done = transcribe(
+            table,
+            model=model,
+            output=output,
+            audio_column=audio_column,
+            id_column=id_column,
+            audio_root=audio_root,
+            language=language,
+            task=None if task is None else task.value,
+            device=device,
+            dtype=dtype.value,
+            batch_size=batch_size,
+            on_error=on_error.value,
+            restart=restart,
+            progress=report,
+        )
+    if not quiet:
+        for line in done.lines():
+            _say(line)
 
 
 @command

@@ -166,8 +166,9 @@ def add_attributes(table: Table, side: Table, on: tuple[str, str], missing: Miss
     count, example = _only_in(table, left, side, right)
     if count and missing == "error":
         raise FairauditError(
-            f"{side.name}: {count} ids of column '{on[0]}' of {table.name} are not in column '{on[1]}', "
-            f"'{example}' the first. Use --missing delete to leave their attributes missing."
+            f"{side.name}: {count} ids of column '{on[0]}' of {table.name} are not in column "
+            f"'{on[1]}', '{example}' the first. Use --missing delete to leave their attributes "
+            "missing."
         )
     extra = _new_columns(table, side, on[1], None)
     select = _joined(table, left, side, right, extra, "LEFT")

@@ -23,7 +23,9 @@ ROOMS = [
     ["cli"],
     ["__main__"],
 ]
-HEAVY = ["torch", "transformers", "pandas", "sklearn", "matplotlib", "scipy", "pyarrow"]
+HEAVY = (
+    "torch transformers huggingface_hub soundfile soxr pandas sklearn matplotlib scipy pyarrow"
+).split()
 
 
 def room(module):

@@ -268,5 +268,7 @@ def _alternation(lines: Sequence[_Line], before: float) -> _Unit:
     for line in lines[1:]:
         if line.mark and tokens[-1] in ("{", "/"):
             tokens.append("@")
-        tokens.append(_ALTERNATION.get(line.mark, line.word))
-    return _Unit(lines[0].number, begin, middle, " ".join(filter(None, tokens)))
+        # What is nothing but a tag is no word.
+        if token := _ALTERNATION.get(line.mark, line.word):
+            tokens.append(token)
+    return _Unit(lines[0].number, begin, middle, " ".join(tokens))

@@ -1,4 +1,4 @@
-"""A sign of life on slow audits: standard error, terminals only."""
+"""A sign of life on slow work: standard error, terminals only."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ PATIENCE = 2.0
 
 
 @contextmanager
-def progress(console: Console, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Show how many records were read, once that takes longer than `PATIENCE`.
+def progress(console: Console, quiet: bool, what: str = "records") -> Iterator[Callable[..., None]]:
+    """Show how much was done, once that takes longer than `PATIENCE`.
 
     Parameters
     ----------
@@ -23,24 +23,27 @@ def progress(console: Console, quiet: bool) -> Iterator[Callable[[int], None]]:
         On standard error; nothing is shown unless it is a terminal.
     quiet : bool
         Show nothing at all.
+    what : str
+        What is counted.
 
     Yields
     ------
     callable
-        To be told the number of records so far.
+        To be told the number so far, and of how many, where that is known.
     """
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,} records"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     bar = Progress(*columns, console=console, transient=True)
-    task = bar.add_task("records", total=None)
+    task = bar.add_task(what, total=None)
     begin = monotonic()
 
-    def update(records: int) -> None:
+    def update(done: int, total: int | None = None) -> None:
         if monotonic() - begin > PATIENCE and not bar.live.is_started:
             bar.start()
-        bar.update(task, completed=records)
+        of = "" if total is None else f" of {total:,}"
+        bar.update(task, description=f"{done:,}{of} {what}")
 
     if quiet or not console.is_terminal:
-        yield lambda records: None
+        yield lambda done, total=None: None
         return
     try:
         yield update

@@ -45,6 +45,8 @@ def propensity(treated: Array, covariates: Array) -> Array:
     ------
     FairauditError
         If all records are of one kind.
+    ValueError
+        If a covariate is not finite.
 
     Examples
     --------
@@ -62,6 +64,8 @@ def propensity(treated: Array, covariates: Array) -> Array:
             f"{treated.sum():,} of {len(treated):,} are inside."
         )
     covariates = np.asarray(covariates, dtype=float)
+    if not np.isfinite(covariates).all():
+        raise ValueError("covariates must be finite")
     # Sums depend on the order of their terms; sorted records always have the same one.
     order = np.lexsort((treated, *covariates.T))
     columns = standardised(covariates[order])
@@ -85,9 +89,7 @@ def _logistic(columns: Array, outcome: Array) -> Array:
         loss = np.logaddexp(0, linear).sum() - outcome @ linear
         return float(loss + penalty @ coefficients**2 / 2)
 
-    share = outcome.mean()
     coefficients = np.zeros(design.shape[1])
-    coefficients[0] = np.log(share / (1 - share))
     reached = fit(coefficients)
     for _ in range(_MAX_STEPS):
         p = 1 / (1 + np.exp(-(design @ coefficients)))

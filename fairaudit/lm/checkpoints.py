@@ -1,0 +1,142 @@
+"""Model folders: found or downloaded, and refused where loading them could run foreign code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fairaudit.exceptions import FairauditError
+
+#: A name on the model hub: ``owner/model`` or ``model``.
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+#: What is downloaded: settings, vocabularies and one set of weights; never a pickle.
+_WANTED = [
+    "*.json",
+    "*.txt",
+    "*.model",
+    "model.safetensors",
+    "model-*-of-*.safetensors",
+]
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+#: Weights that Python's pickle, or a program, would have to read.
+_UNSAFE = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
+#: Files that decide what a model answers.
+_DECISIVE = (".json", ".txt", ".model", ".safetensors")
+#: Settings by which a model folder asks for its own Python code.
+_FOREIGN_CODE = ("auto_map", "custom_pipelines")
+
+
+def find(model: str | Path) -> Path:
+    """Find the folder of a model, and check that it is data alone.
+
+    Parameters
+    ----------
+    model : str or Path
+        A folder, which is read without any network; or else a name on the Hugging Face hub,
+        from which settings and safetensors are downloaded, once.
+
+    Raises
+    ------
+    FairauditError
+        If there is no such model, it has no weights in safetensors, or it asks for its own code.
+    """
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        folder = _download(str(model))
+    _check(folder, str(model))
+    return folder
+
+
+def digest(folder: Path) -> str:
+    """Digest of the files that decide what a model answers, wherever they lie."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _DECISIVE and path.is_file():
+            whole.update(f"{path.name}\0{_file_digest(path)}\n".encode())
+    return whole.hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    each = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            each.update(block)
+    return each.hexdigest()
+
+
+def _download(name: str) -> Path:
+    if Path(name).exists() or not _HUB_NAME.fullmatch(name):
+        raise FairauditError(
+            f"--model {name}: no such folder. Name a folder that a transformers model was saved "
+            "to, or a model on the Hugging Face hub: openai/whisper-tiny"
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=_WANTED))
+    except (OSError, ValueError) as error:
+        raise FairauditError(
+            f"--model {name}: no folder, and not to be had from the Hugging Face hub: "
+            f"{first_line(error)} Check the name and the network, or name a folder."
+        ) from None
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text that says something, as a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    line = lines[0] if lines else type(error).__name__
+    return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def _check(folder: Path, name: str) -> None:
+    settings = dict(_settings(folder, name))
+    if "config.json" not in settings:
+        raise FairauditError(f"--model {name}: no config.json; expected a transformers model.")
+    for file, content in settings.items():
+        for key in _FOREIGN_CODE:
+            if _holds(content, key):
+                raise FairauditError(
+                    f"--model {name}: {file} asks for the model's own Python code ({key}), which "
+                    "is never run. Use a model whose type transformers itself knows."
+                )
+    if "adapter_config.json" in settings:
+        raise FairauditError(
+            f"--model {name}: holds an adapter. Merge it into its model and save that."
+        )
+    _check_weights(folder, name)
+
+
+def _settings(folder: Path, name: str) -> Iterator[tuple[str, Any]]:
+    """The settings files of a model folder, parsed."""
+    for path in sorted(folder.glob("*config.json")):
+        try:
+            yield path.name, json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise FairauditError(
+                f"--model {name}: {path.name} is broken: {first_line(error)} Save the model again."
+            ) from None
+
+
+def _holds(content: Any, key: str) -> bool:
+    """Whether a key stands anywhere in parsed JSON with a value."""
+    if isinstance(content, dict):
+        return bool(content.get(key)) or any(_holds(item, key) for item in content.values())
+    return isinstance(content, list) and any(_holds(item, key) for item in content)
+
+
+def _check_weights(folder: Path, name: str) -> None:
+    if any((folder / weights).is_file() for weights in _WEIGHTS):
+        return
+    unsafe = sorted(path.name for path in folder.iterdir() if path.suffix in _UNSAFE)
+    if unsafe:
+        raise FairauditError(
+            f"--model {name}: weights only as {unsafe[0]}, a format that can run programs when it "
+            "is loaded and is refused. Save the model as safetensors (save_pretrained does)."
+        )
+    raise FairauditError(
+        f"--model {name}: no weights: expected model.safetensors beside config.json."
+    )
