@@ -55,7 +55,8 @@ def _adjusted(audit: Audit, rows: Sequence[Comparison], attribute: str | None) -
     cells = [
         [
             printable(group),
-            *(_ratio(found[group, step].value) for step in steps),
+            # With few errors a ratio can be anything: none is shown without its interval.
+            *(_ratio(found[group, s].value if found[group, s].ci_low else None) for s in steps),
             _limits(found[group, steps[-1]].ci_low, found[group, steps[-1]].ci_high),
         ]
         for group in groups
