@@ -1,196 +1,21 @@
-"""What is not counted as a word error: case, punctuation and spelling, by named rules.
-
-A normaliser takes a text with one utterance a line and gives one with the same number of lines;
-words are then what white space separates. Its name and version stand in the audit's signature,
-because each rule moves the rates.
-"""
+"""Rules of the user's own, from a TOML file."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import sys
-import unicodedata
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fairaudit.audits.normalizers.rule import Normalizer, Phrases
 from fairaudit.exceptions import FairauditError
 
-#: Rules that need no file.
-NAMES = ("none", "case", "basic", "whisper-en", "koenecke")
 
-#: Last version of whisper-normalizer that equals OpenAI's; later ones differ without saying so.
-_WHISPER_VERSIONS = ("0.1.0", "0.1.1")
-#: Plain, curly on either side, modifier letter, full width.
-APOSTROPHES = "'\u2019\u2018\u02bc\uff07"
-
-
-@dataclass(frozen=True)
-class Normalizer:
-    """A rule with a name.
-
-    Attributes
-    ----------
-    name : str
-        As chosen by the user.
-    version : str
-        What the signature shows: the name, and the version of a borrowed rule.
-    apply : callable
-        Lines to lines, a batch at a time.
-    """
-
-    name: str
-    version: str
-    apply: Callable[[str], str]
-
-
-def normalizer(name: str) -> Normalizer:
-    """Find a normaliser, or read one from a file.
-
-    Parameters
-    ----------
-    name : {"none", "case", "basic", "whisper-en", "koenecke"} or path of a TOML file
-        ``none`` changes nothing. ``case`` ignores case alone, as sclite does. ``basic`` ignores
-        case and punctuation in any script. ``whisper-en`` is OpenAI's English normaliser,
-        exactly. ``koenecke`` is the standardisation of Koenecke et al. (PNAS 2020), for American
-        English. A path that ends in ``.toml`` holds rules of your own: see `own_rules`.
-
-    Raises
-    ------
-    FairauditError
-        If there is none of that name, the installed whisper-normalizer is not OpenAI's rule, or
-        the file is not as it should be.
-    """
-    if name == "none":
-        return Normalizer(name, name, str)
-    if name == "case":
-        return Normalizer(name, name, str.lower)
-    if name == "basic":
-        return Normalizer(name, name, basic)
-    if name == "whisper-en":
-        return _whisper_en()
-    if name == "koenecke":
-        from fairaudit.audits.koenecke import koenecke
-
-        return Normalizer(name, name, koenecke)
-    if name.lower().endswith(".toml"):
-        return own_rules(name)
-    raise FairauditError(
-        f"--normalize {name}: expected {', '.join(NAMES)}, or a file of your own rules that ends "
-        "in .toml."
-    )
-
-
-class _Punctuation(dict[int, str | int]):
-    """Translation table: punctuation and symbols to spaces, apostrophes to nothing.
-
-    Marks (category M) stay: in Indic scripts they are the vowels, and Whisper's basic normaliser,
-    which strips them, lowers the error rate of those languages.
-    """
-
-    def __missing__(self, code: int) -> str | int:
-        character = chr(code)
-        category = unicodedata.category(character)
-        if character in APOSTROPHES or (category == "Cf" and character not in "\u200c\u200d"):
-            replacement: str | int = ""
-        elif category[0] in "PSZC":
-            replacement = "\n" if character == "\n" else " "
-        else:
-            replacement = code
-        self[code] = replacement
-        return replacement
-
-
-_PUNCTUATION = _Punctuation()
-#: The same for ASCII, case included, as `bytes.translate` takes it: five times as fast.
-_ASCII_DELETED = bytes(code for code in range(128) if _PUNCTUATION[code] == "")
-_ASCII = bytes(
-    ord(chr(code).lower() if _PUNCTUATION[code] == code else str(_PUNCTUATION[code]) or " ")
-    for code in range(128)
-) + bytes(range(128, 256))
-
-
-def basic(lines: str) -> str:
-    r"""Ignore case and punctuation, in any script.
-
-    Unicode NFKC; lower case; apostrophes and invisible format characters deleted; all other
-    punctuation and symbols become spaces; letters, digits and combining marks stay.
-
-    Examples
-    --------
-    >>> [" ".join(line.split()) for line in basic("Don't stop -- it's ON!\nहिन्दी।").split("\n")]
-    ['dont stop its on', 'हिन्दी']
-    """
-    if lines.isascii():
-        return lines.encode("ascii").translate(_ASCII, _ASCII_DELETED).decode("ascii")
-    if "\n" in lines:
-        return "\n".join(map(basic, lines.split("\n")))
-    return unicodedata.normalize("NFKC", lines).lower().translate(_PUNCTUATION)
-
-
-def _whisper_en() -> Normalizer:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        found = version("whisper-normalizer")
-        from whisper_normalizer.english import EnglishTextNormalizer
-    except (ImportError, PackageNotFoundError):
-        found = "missing"
-    if found not in _WHISPER_VERSIONS:
-        raise FairauditError(
-            f"--normalize whisper-en needs whisper-normalizer {_WHISPER_VERSIONS[-1]}, which "
-            f"equals OpenAI's normaliser; found {found}. Install it with: "
-            f"pip install whisper-normalizer=={_WHISPER_VERSIONS[-1]}"
-        )
-    rule = EnglishTextNormalizer()
-    return Normalizer(
-        "whisper-en",
-        f"whisper-en(whisper-normalizer {found})",
-        lambda lines: "\n".join(rule(line).replace("\n", " ") for line in lines.split("\n")),
-    )
-
-
-class Phrases:
-    """Replaces whole words and phrases, the longest first; what was put in is not looked at again.
-
-    Parameters
-    ----------
-    table : mapping of str to str
-        What stands for a word, or for several with spaces between them; an empty text drops them.
-
-    Examples
-    --------
-    >>> Phrases({"you know": "", "you": "thou", "gonna": "going to"})("you gonna  you know ask you")
-    'thou going to ask thou'
-    """
-
-    def __init__(self, table: Mapping[str, str]) -> None:
-        self._by_first: dict[str, list[tuple[list[str], str]]] = {}
-        for phrase in sorted(table, key=lambda phrase: -len(phrase.split())):
-            words = phrase.split()
-            self._by_first.setdefault(words[0], []).append((words, table[phrase]))
-
-    def __call__(self, line: str) -> str:
-        """Replace in a line; words are then one space apart."""
-        words = line.split()
-        kept: list[str] = []
-        i = 0
-        while i < len(words):
-            for phrase, text in self._by_first.get(words[i], ()):
-                if words[i : i + len(phrase)] == phrase:
-                    kept.append(text)
-                    i += len(phrase)
-                    break
-            else:
-                kept.append(words[i])
-                i += 1
-        return " ".join(filter(None, kept))
-
-
-def own_rules(file: str) -> Normalizer:
+def own_rules(file: str, built_in: Mapping[str, Callable[[], Normalizer]]) -> Normalizer:
     r"""Read the user's own rules from a TOML file.
 
     Patterns come first, one after the other, on each line as it stands in the data; then the
@@ -215,6 +40,8 @@ def own_rules(file: str) -> Normalizer:
             drop = ["uh", "um", "you know"]       # words and phrases
             [replace]                             # words and phrases, and what to put instead
             gonna = "going to"
+    built_in : mapping of str to callable
+        The normalisers that a file may build on.
 
     Raises
     ------
@@ -226,7 +53,7 @@ def own_rules(file: str) -> Normalizer:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise FairauditError(f"{file}: {reason}. --normalize needs a readable TOML file.") from None
-    rules = _Rules(file, _toml(file, content))
+    rules = _Rules(file, _toml(file, content), built_in)
     rules.refuse_unknown(rules.settings, "", ("name", "base", "patterns", "drop", "replace"))
     name, base, patterns = rules.name(), rules.base(), rules.patterns()
     phrases = Phrases(rules.words(base))
@@ -284,6 +111,7 @@ class _Rules:
 
     file: str
     settings: dict[str, Any]
+    built_in: Mapping[str, Callable[[], Normalizer]]
 
     def fault(self, where: str, what: str) -> FairauditError:
         return FairauditError(f"{self.file}: {where}{what}")
@@ -303,7 +131,7 @@ class _Rules:
         if "name" not in self.settings:
             raise self.fault("", 'has no name. Give it one: name = "my-rules"')
         name = self.expect(self.settings["name"], str, "name")
-        if name in NAMES or not re.fullmatch(r"[A-Za-z0-9._-]{1,40}", name):
+        if name in self.built_in or not re.fullmatch(r"[A-Za-z0-9._-]{1,40}", name):
             raise self.fault(
                 "name",
                 f" is {name!r}; expected a name of your own, at most 40 letters, digits, '.', '_' "
@@ -313,9 +141,9 @@ class _Rules:
 
     def base(self) -> Normalizer:
         base = self.expect(self.settings.get("base", "basic"), str, "base")
-        if base not in NAMES:
-            raise self.fault("base", f" is {base!r}; expected one of {', '.join(NAMES)}.")
-        return normalizer(base)
+        if base not in self.built_in:
+            raise self.fault("base", f" is {base!r}; expected one of {', '.join(self.built_in)}.")
+        return self.built_in[base]()
 
     def patterns(self) -> list[tuple[re.Pattern[str], str]]:
         entries = self.expect(self.settings.get("patterns", []), list, "patterns")
