@@ -24,9 +24,12 @@ from fairaudit.audits.reading import Reading
 from fairaudit.groups import Codes, Grouping, Vocabulary
 from fairaudit.metrics import METRICS, Metric
 from fairaudit.stats.estimates import estimate
-from fairaudit.stats.sums import ALL, Accumulator, Sums
+from fairaudit.stats.evidence import Events, Evidence, Sparse, over_represented
+from fairaudit.stats.sums import ALL, MISSING, Accumulator, Sums
 from fairaudit.table import Batch
 
+#: Errors kept for each group, best evidence first.
+MOST_ERRORS = 20
 #: Utterances kept for each group, most errors first.
 MOST_UTTERANCES = 3
 #: Lower edges of the bands of utterance length, in reference words.
@@ -141,9 +144,58 @@ class Explainer:
         """All that was found, attribute by attribute."""
         for a, attribute in enumerate(self._attributes):
             names = self._grouping.group_names(a) if attribute else [ALL]
+            yield from self._confusion_rows(a, attribute, names)
             yield from self._length_rows(a, attribute, names)
             yield from self._frequency_rows(a, attribute, names)
             yield from self._utterance_rows(a, attribute, names)
+
+    def _confusion_rows(
+        self, a: int, attribute: str | None, names: Sequence[str]
+    ) -> Iterator[Explanation]:
+        """The errors that a group has more often than the rest."""
+        steps, events = self._events(a, attribute, names)
+        if len(events.groups) < 2:
+            return
+        found = over_represented(events, self._design.resamples, self._design.seed)
+        listed = Counter[int]()
+        for row in np.flatnonzero(found.z > 0).tolist():
+            listed[found.group[row]] += 1
+            if listed[found.group[row]] <= MOST_ERRORS:
+                content = {**_error(steps[found.item[row]]), **_row(found, row)}
+                yield Explanation("confusion", attribute, events.groups[found.group[row]], content)
+
+    def _events(
+        self, a: int, attribute: str | None, names: Sequence[str]
+    ) -> tuple[list[Step], Events]:
+        """Errors and the words exposed to them, in each cell of a speaker and a group."""
+        clusters = self._grouping.cluster_names
+        of_unit = {
+            unit: (names[groups[a]], clusters[cluster] if clusters else "")
+            for unit, (cluster, *groups) in enumerate(self._units.values)
+            if names[groups[a]] != MISSING
+        }
+        cells = {cell: i for i, cell in enumerate(sorted(set(of_unit.values())))}
+        row = {unit: cells[cell] for unit, cell in of_unit.items()}
+        groups = sorted({group for group, _ in cells})
+        speakers = {name: i for i, name in enumerate(sorted({name for _, name in cells}))}
+        steps = sorted({step for unit in row for step in self._errors[unit]})
+        words = sorted({word for unit in row for word in self._words[unit]})
+        place = {word: i for i, word in enumerate(words)}
+        said = {unit: Counter(self._words[unit]) for unit in row}
+        for unit in row:
+            # What is inserted can be inserted anywhere: its column holds all words.
+            said[unit][_ANYWHERE] = sum(self._words[unit].values())
+        place[_ANYWHERE] = len(words)
+        return steps, Events(
+            attribute,
+            tuple(groups),
+            np.array([groups.index(group) for group, _ in cells]),
+            np.array([speakers[name] for _, name in cells]) if clusters else None,
+            _sparse(self._errors, row, {step: i for i, step in enumerate(steps)}, len(cells)),
+            _sparse(said, row, place, len(cells)),
+            np.array([place[word or _ANYWHERE] for _, word, _ in steps], dtype=np.int64),
+            np.array([bool(word) for _, word, _ in steps], dtype=bool),
+        )
 
     def _length_rows(
         self, a: int, attribute: str | None, names: Sequence[str]
@@ -211,6 +263,41 @@ class Explainer:
         for group in sorted(of_group):
             for utterance in sorted(of_group[group], reverse=True)[:MOST_UTTERANCES]:
                 yield Explanation("utterance", attribute, group, utterance.content())
+
+
+#: The place of insertions among the words; no word is called so.
+_ANYWHERE = ""
+
+
+def _sparse(
+    counts: Mapping[int, Mapping[Any, int]],
+    row: Mapping[int, int],
+    place: Mapping[Any, int],
+    n: int,
+) -> Sparse:
+    """Counts of units as a matrix of cells and places."""
+    entries = [(row[u], place[key], count) for u in row for key, count in counts[u].items()]
+    rows, columns, values = np.array(entries, dtype=np.int64).reshape(-1, 3).T
+    return Sparse(rows, columns, values, (n, len(place)))
+
+
+def _error(step: Step) -> dict[str, str]:
+    return dict(zip(("error", "reference", "hypothesis"), step, strict=True))
+
+
+def _row(found: Evidence, row: int) -> dict[str, Any]:
+    """Counts, rates and evidence of one row."""
+    return {
+        "count": int(found.count[row]),
+        "exposure": int(found.exposure[row]),
+        "rate": defined(found.rate[row]),
+        "rest_count": int(found.rest_count[row]),
+        "rest_exposure": int(found.rest_exposure[row]),
+        "rest_rate": defined(found.rest_rate[row]),
+        "ratio": defined(found.ratio[row]),
+        "z": defined(found.z[row]),
+        "p_adjusted": defined(found.p_adjusted[row]),
+    }
 
 
 def _keep_greatest(heap: list[_Utterance], utterance: _Utterance, most: int) -> None:

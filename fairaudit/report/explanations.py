@@ -70,7 +70,7 @@ def _confusions(audit: Audit, rows: Sequence[Explanation], order: Sequence[str])
     alpha = 1 - audit.settings["ci"]
     cells = []
     for group in order:
-        for row in (row for row in rows if row.group == group):
+        for row in [row for row in rows if row.group == group][:_SHOWN_ERRORS]:
             found = row.content
             star = "*" if found["p_adjusted"] is not None and found["p_adjusted"] < alpha else " "
             ratio = "-" if found["ratio"] is None else f"{found['ratio']:.1f}"
@@ -95,7 +95,11 @@ def _confusions(audit: Audit, rows: Sequence[Explanation], order: Sequence[str])
             ("p", "adjusted p"),
         ],
         cells,
-        [f"* more often than in the rest: p<{alpha:.2g}, adjusted over all words and groups."],
+        [
+            f"* more often than in the rest: p<{alpha:.2g}, adjusted over all words and groups."
+            if any("*" in ratio for *_, ratio, _ in cells)
+            else "None is shown to be more frequent than in the rest: it may be chance, or habits."
+        ],
     )
 
 
@@ -110,6 +114,8 @@ def confusion(row: Explanation) -> str:
     return f"{said} > {heard}"
 
 
+#: Errors printed for each group; the audit file has more.
+_SHOWN_ERRORS = 5
 #: Utterances printed for each group; the audit file has more.
 _SHOWN = 2
 _SIDES = ("reference", "hypothesis")
