@@ -13,13 +13,13 @@ import numpy as np
 from fairaudit.arrays import Array
 from fairaudit.assess import Design, Grouped, Part, assessments, conclude
 from fairaudit.audit import QUOTING, Audit, Explanation, Records
-from fairaudit.audits import alignment
-from fairaudit.audits.covariates import CALIPER, Adjustment, Covariates
-from fairaudit.audits.explain import Explainer
-from fairaudit.audits.normalizers import Normalizer, normalizer
-from fairaudit.audits.reading import Observer, read
-from fairaudit.audits.respelling import Respellings, order_notes
-from fairaudit.audits.transcripts import Roles, Transcripts
+from fairaudit.audits.speech import alignment
+from fairaudit.audits.speech.covariates import CALIPER, Adjustment, Covariates
+from fairaudit.audits.speech.explain import Explainer
+from fairaudit.audits.speech.normalizers import Normalizer, normalizer
+from fairaudit.audits.speech.reading import Observer, read
+from fairaudit.audits.speech.respelling import Respellings, order_notes
+from fairaudit.audits.speech.transcripts import Roles, Transcripts
 from fairaudit.exceptions import FairauditError
 from fairaudit.joins import Match, Missing
 from fairaudit.metrics import BEFORE, METRICS, SPEECH, Metric

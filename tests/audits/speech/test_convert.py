@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 import fairaudit
-from fairaudit.audits.convert import convert
-from fairaudit.audits.transcripts import Transcripts
+from fairaudit.audits.speech.convert import convert
+from fairaudit.audits.speech.transcripts import Transcripts
 from fairaudit.exceptions import FairauditError
 from tests.test_published import edacc
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairaudit.audit import keep_apart, whole
-from fairaudit.audits.transcripts import Roles, Transcripts
+from fairaudit.audits.speech.transcripts import Roles, Transcripts
 from fairaudit.exceptions import FairauditError
 from fairaudit.table import Table, Workspace
 

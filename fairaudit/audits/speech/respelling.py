@@ -9,8 +9,8 @@ from itertools import combinations
 from rapidfuzz.distance.Levenshtein import opcodes
 
 from fairaudit.audit import Audit, Comparison, Explanation
-from fairaudit.audits.normalizers import Normalizer
-from fairaudit.audits.reading import Reading
+from fairaudit.audits.speech.normalizers import Normalizer
+from fairaudit.audits.speech.reading import Reading
 from fairaudit.groups import Codes, Grouping
 from fairaudit.table import Batch
 

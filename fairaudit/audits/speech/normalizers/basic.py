@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from fairaudit.audits.normalizers.rule import APOSTROPHES
+from fairaudit.audits.speech.normalizers.rule import APOSTROPHES
 
 
 class _Punctuation(dict[int, str | int]):

@@ -9,7 +9,7 @@ import scipy.stats
 
 import fairaudit
 from fairaudit.audit import QUOTING
-from fairaudit.audits.explain import align
+from fairaudit.audits.speech.explain import align
 from fairaudit.report import machine
 from tests.audits.test_wer import calls
 from tests.test_paired import fairaudit_errors

@@ -18,8 +18,8 @@ import numpy as np
 from fairaudit.arrays import Array
 from fairaudit.assess import Design, defined
 from fairaudit.audit import Comparison, Estimate, Explanation
-from fairaudit.audits.alignment import COLUMNS
-from fairaudit.audits.reading import Reading
+from fairaudit.audits.speech.alignment import COLUMNS
+from fairaudit.audits.speech.reading import Reading
 from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Codes, Grouping
 from fairaudit.metrics import METRICS, Counts, errors, reference_words

@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairaudit.audits.alignment import COLUMNS, count
+from fairaudit.audits.speech.alignment import COLUMNS, count
 
 words = st.lists(st.sampled_from("a b c d ee".split()), max_size=12)
 sentences = st.lists(st.tuples(words.filter(bool), words), min_size=1, max_size=20)

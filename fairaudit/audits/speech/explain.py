@@ -19,8 +19,8 @@ from rapidfuzz.distance.Levenshtein import opcodes
 from fairaudit.arrays import Array
 from fairaudit.assess import Design, defined
 from fairaudit.audit import Explanation
-from fairaudit.audits.alignment import COLUMNS
-from fairaudit.audits.reading import Reading
+from fairaudit.audits.speech.alignment import COLUMNS
+from fairaudit.audits.speech.reading import Reading
 from fairaudit.groups import Codes, Grouping, Vocabulary
 from fairaudit.metrics import METRICS, Metric
 from fairaudit.stats.estimates import estimate

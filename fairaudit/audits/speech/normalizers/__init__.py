@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fairaudit.audits.normalizers.basic import basic
-from fairaudit.audits.normalizers.own import own_rules
-from fairaudit.audits.normalizers.rule import Normalizer
+from fairaudit.audits.speech.normalizers.basic import basic
+from fairaudit.audits.speech.normalizers.own import own_rules
+from fairaudit.audits.speech.normalizers.rule import Normalizer
 from fairaudit.exceptions import FairauditError
 
 __all__ = ["NAMES", "Normalizer", "basic", "normalizer", "own_rules"]
@@ -70,7 +70,7 @@ def _whisper_en() -> Normalizer:
 
 
 def _koenecke() -> Normalizer:
-    from fairaudit.audits.normalizers.koenecke import koenecke
+    from fairaudit.audits.speech.normalizers.koenecke import koenecke
 
     return Normalizer("koenecke", "koenecke", koenecke)
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 
-from fairaudit.audits.normalizers.rule import APOSTROPHES, Phrases
+from fairaudit.audits.speech.normalizers.rule import APOSTROPHES, Phrases
 
 _SPELLINGS = {
     # The code replaces these four in CORAAL's references only. On both sides they favour none:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairaudit.audits.normalizers import NAMES, basic, normalizer
-from fairaudit.audits.normalizers.basic import _PUNCTUATION
-from fairaudit.audits.normalizers.koenecke import koenecke
-from fairaudit.audits.normalizers.rule import Phrases
+from fairaudit.audits.speech.normalizers import NAMES, basic, normalizer
+from fairaudit.audits.speech.normalizers.basic import _PUNCTUATION
+from fairaudit.audits.speech.normalizers.koenecke import koenecke
+from fairaudit.audits.speech.normalizers.rule import Phrases
 from fairaudit.exceptions import FairauditError
 
 

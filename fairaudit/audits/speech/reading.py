@@ -10,10 +10,10 @@ import numpy as np
 
 from fairaudit.arrays import Array
 from fairaudit.audit import Explanation
-from fairaudit.audits import alignment
-from fairaudit.audits.alternatives import resolve
-from fairaudit.audits.normalizers import Normalizer
-from fairaudit.audits.transcripts import Roles
+from fairaudit.audits.speech import alignment
+from fairaudit.audits.speech.alternatives import resolve
+from fairaudit.audits.speech.normalizers import Normalizer
+from fairaudit.audits.speech.transcripts import Roles
 from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Codes
 from fairaudit.table import NOTHING, Batch

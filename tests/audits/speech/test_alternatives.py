@@ -7,9 +7,9 @@ import pytest
 from rapidfuzz.distance import Levenshtein
 
 from fairaudit import formats
-from fairaudit.audits.alignment import count
-from fairaudit.audits.alternatives import resolve
-from fairaudit.audits.normalizers import basic
+from fairaudit.audits.speech.alignment import count
+from fairaudit.audits.speech.alternatives import resolve
+from fairaudit.audits.speech.normalizers import basic
 from fairaudit.exceptions import FairauditError
 
 

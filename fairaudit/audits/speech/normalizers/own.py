@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fairaudit.audits.normalizers.rule import Normalizer, Phrases
+from fairaudit.audits.speech.normalizers.rule import Normalizer, Phrases
 from fairaudit.exceptions import FairauditError
 
 

@@ -1,0 +1,1 @@
+"""What the audits of transcripts share: texts read, normalised, aligned, compared, explained."""
