@@ -473,8 +473,8 @@ def convert(
 
     Example: fairaudit convert --ref dev.stm --hyp dev.ctm -o dev.csv
     """
-    from fairaudit.audits.convert import convert
-    from fairaudit.audits.transcripts import Transcripts
+    from fairaudit.audits.speech.convert import convert
+    from fairaudit.audits.speech.transcripts import Transcripts
 
     transcripts = Transcripts(
         file or None, ref, hyp, speakers, ref_column, hyp_column, id_column, speaker_column,

@@ -2,7 +2,7 @@ import jiwer
 import numpy as np
 import pytest
 
-from fairaudit.audits import alignment
+from fairaudit.audits.speech import alignment
 from fairaudit.metrics import METRICS, SPEECH, Counts
 
 COLUMNS = alignment.COLUMNS + alignment.CHARACTER_COLUMNS

@@ -34,8 +34,10 @@ _BLOCK = 1 << 20
 _DRAWS_PER_GROUP = 50
 #: Rounds of exchanges of labels; the p-values are valid for any number (see `_deal`).
 _ROUNDS = 40
-#: How far draws follow the amounts of speech; see `_slopes`.
+#: How far draws follow the amounts of speech, and the least variance of their logarithms: that
+#: all say nearly the same must not make a small difference telling. See `_slopes`.
 _TILT = 0.5
+_LEAST_VARIANCE = 0.1
 _lgamma = np.vectorize(math.lgamma, otypes=[float])
 
 
@@ -226,6 +228,8 @@ def over_represented(
     d over the group's cells by its standard deviation in the model. Clusters that each lie in
     one group exchange labels with one another; a cluster with cells in several groups exchanges
     them within itself, and is compared with its own rate p.
+
+    The draws take a byte for each cell and draw.
 
     Without clusters p-values are exact conditional tails: hypergeometric for items that an
     exposure has at most once, binomial for insertions. They assume independent records.
@@ -471,7 +475,7 @@ def _slopes(design: _Design) -> Array:
     mean = _divide(np.bincount(group, amount, size), times, 0.0)
     away = np.where(times > 0, mean - (amount.mean() if len(amount) else 0.0), 0.0)
     within = np.mean((amount - mean[group]) ** 2) if len(amount) else 0.0
-    return _TILT * away / within if within > 1e-9 else np.zeros(size)
+    return _TILT * away / max(within, _LEAST_VARIANCE)
 
 
 def _exchange(
@@ -480,7 +484,7 @@ def _exchange(
     """Let each pair of rows of `labels` (cells, draws) keep or exchange its labels."""
     first, second = labels[pair[0]], labels[pair[1]]
     more = (amount[pair[0]] - amount[pair[1]])[:, None]
-    odds = np.exp((slopes[first] - slopes[second]) * more)  # of keeping
+    odds = np.exp(np.minimum((slopes[first] - slopes[second]) * more, 700))  # of keeping
     swap = draw.random(first.shape) * (1 + odds) < 1
     labels[pair[0]] = np.where(swap, second, first)
     labels[pair[1]] = np.where(swap, first, second)
