@@ -111,7 +111,7 @@ def test_output_never_replaces_what_was_audited(csv, tmp_path):
     path = csv(GOOD)
     result = run(path, *BY, "-o", path)
     assert result.exit_code == 2
-    assert "is what was audited" in result.stderr
+    assert "is what was read" in result.stderr
     assert path.read_text() == GOOD
 
 
@@ -288,7 +288,7 @@ def test_id_mismatch(csv):
     assert "--missing delete" in message
     deleted = run("--ref", refs, "--hyp", hyps, "--missing", "delete")
     assert "2 of 3 records used. Left out: no reference: 1." in deleted.stdout
-    note = "1 records have no hypothesis; all their words count as deleted"
+    note = "1 records have no hypothesis; their words count as deleted"
     assert note in " ".join(deleted.stdout.split())
     skipped = run("--ref", refs, "--hyp", hyps, "--missing", "skip")
     assert "1 of 3 records used. Left out: no hypothesis: 1; no reference: 1." in skipped.stdout

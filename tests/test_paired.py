@@ -214,3 +214,11 @@ def test_needs_ids_that_match(both):
         fairaudit.wer(new, against=old.iloc[1:])
     audit = fairaudit.wer(new, against=old.iloc[1:], missing="skip")
     assert audit.records.dropped == {"no hypothesis": 1}
+
+
+def test_missing_earlier_hypotheses_are_counted(both):
+    new, old = both
+    gone = old.assign(hypothesis=old.hypothesis.where(old.index > 4, None))
+    audit = fairaudit.wer(new, against=gone)
+    assert any("5 records have no hypothesis (hypothesis of" in note for note in audit.notes)
+    assert fairaudit.wer(new, against=gone, missing="skip").records.used == len(new) - 5

@@ -243,7 +243,8 @@ class _Tally:
         self.observers: list[Observer] = []
         if len(rules) > 1:
             self.observers.append(Respellings(rules, self.groupings[0]))
-        self.total = self.used = self.unheard = self.unspoken = 0
+        self.total = self.used = self.unspoken = 0
+        self.unheard = dict.fromkeys(roles.texts[1:], 0)
         self.dropped = {"filtered by --where": 0, "no reference": 0, "no hypothesis": 0}
         self._ids: list[Array] = []
 
@@ -291,10 +292,12 @@ class _Tally:
         self.total += len(batch.keep)
         batch = self._drop(batch, batch.keep, "filtered by --where")
         batch = self._drop(batch, batch.present(self.roles.reference), "no reference")
-        heard = batch.present(self.roles.hypothesis)
-        if self.missing == "skip":
-            return self._drop(batch, heard, "no hypothesis")
-        self.unheard += int(np.count_nonzero(~heard))
+        for name in self.roles.texts[1:]:
+            heard = batch.present(name)
+            if self.missing == "skip":
+                batch = self._drop(batch, heard, "no hypothesis")
+            else:
+                self.unheard[name] += int(np.count_nonzero(~heard))
         return batch
 
     def _drop(self, batch: Batch, keep: Array, reason: str) -> Batch:
@@ -333,8 +336,15 @@ class _Tally:
 
     def notes(self) -> Iterator[str]:
         """What a reader must know about the records."""
-        if self.unheard:
-            yield f"{self.unheard} records have no hypothesis; all their words count as deleted."
+        for name, count in self.unheard.items():
+            if count:
+                which = "" if name == self.roles.hypothesis else f" ({name})"
+                yield f"{count} records have no hypothesis{which}; their words count as deleted."
+        if self.roles.alternatives and self.roles.before:
+            yield (
+                "Of several wordings of a reference each run is held against the one that suits "
+                "it best, so the numbers of words may differ."
+            )
         if self.unspoken:
             yield (
                 f"{self.unspoken} records have an empty reference; what was heard in them counts "
