@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fairaudit.exceptions import FairauditError
+from fairaudit.sources import exists
 from fairaudit.stats.sums import Sums
 
 if TYPE_CHECKING:
@@ -293,7 +294,7 @@ def keep_apart(path: Path, sources: Iterable[Path]) -> None:
         If the path is one of the sources.
     """
     for source in sources:
-        if path.exists() and source.exists() and path.samefile(source):
+        if exists(path) and exists(source) and path.samefile(source):
             raise FairauditError(f"{path}: is what was read. Write the result elsewhere.")
 
 
@@ -312,7 +313,7 @@ def whole(path: Path) -> Iterator[Path]:
     FairauditError
         If the path cannot be written; nothing is left behind.
     """
-    if path.exists() and not path.is_file():
+    if exists(path) and not path.is_file():
         raise FairauditError(f"{path}: cannot be written: not a regular file.")
     try:
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from enum import Enum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -37,6 +39,10 @@ PIPE_CLOSED = 141
 
 def main() -> None:
     """Run the command line; a bug exits with 3, for 1 means that a criterion failed."""
+    for stream in (sys.stdout, sys.stderr):
+        # What the terminal's encoding lacks is shown by its code, not a reason to stop.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except Exception:
@@ -63,6 +69,12 @@ def command(function: Command) -> Command:
             # The reader has gone; nothing more can be said, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(PIPE_CLOSED) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EIO):
+                raise
+            _say(f"error: cannot be written: {error.strerror}.")
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(2) from None
 
     app.command()(guarded)
     return function
@@ -484,6 +496,8 @@ def convert(
     if not quiet:
         left_out = "".join(f"; {reason}: {count:,}" for reason, count in done.dropped.items())
         _say(f"{done.path}: {done.records:,} records{left_out}. {', '.join(done.columns)}")
+        for note in done.notes:
+            _say(f"Note: {note}")
 
 
 def _deliver(audit: Any, format: Format, output: Path | None, further: bool) -> None:

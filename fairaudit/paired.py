@@ -103,6 +103,7 @@ class Update:
         alike = contrast.variance <= (1e-12 * contrast.a.value) ** 2
         low, high = np.where(alike, np.nan, low), np.where(alike, np.nan, high)
         known = np.array([group != MISSING for group in self.sums.groups])
+        known &= self.sums.records >= self.design.min_n
         p_value = np.where(known & ~alike, contrast.p_value, np.nan)
         adjusted = adjust(p_value, self.design.correction)
         improvement = self._improvement(metric)

@@ -12,7 +12,6 @@ import glob
 import gzip
 import hashlib
 import json
-import mmap
 import re
 import shutil
 import sys
@@ -42,9 +41,9 @@ _SUFFIXES: dict[str, Format] = {
 _GZIP = b"\x1f\x8b"
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 _DELIMITERS = ",\t;|"
-#: A field in quotes, closed before the next delimiter or line end; and one merely opened.
-_CLOSED = re.compile(rb'(?:^|\t)"(?:[^"]|"")*"(?=\t|\r?$)', re.MULTILINE)
-_OPENED = re.compile(rb'(?:^|\t)"', re.MULTILINE)
+#: A field of a TSV line that begins with a quote; and one that is quoted from end to end.
+_OPENED = re.compile(rb'(?:^|\t)"')
+_CLOSED = re.compile(rb'(?:^|\t)"(?:[^"\t]|"")*"(?=\t|\r?\n?$)')
 
 
 @dataclass(frozen=True)
@@ -128,6 +127,14 @@ class Source:
     format: str | None = None
 
 
+def exists(path: Path) -> bool:
+    """Whether there is such a file; there is none whose name the system does not allow."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def asked(pattern: str) -> tuple[str, str | None]:
     """Split ``trn:dev.ref`` into pattern and format; a file that is called so goes first.
 
@@ -135,7 +142,7 @@ def asked(pattern: str) -> tuple[str, str | None]:
     (('dev.ref', 'trn'), ('dev.csv', None))
     """
     format, colon, rest = pattern.partition(":")
-    if colon and format in formats.FORMATS and not Path(pattern).exists():
+    if colon and format in formats.FORMATS and not exists(Path(pattern)):
         return rest, format
     return pattern, None
 
@@ -159,7 +166,7 @@ def find(pattern: str) -> list[Path]:
         If there is none, or a directory.
     """
     # A file may be called "a[1].csv": what exists is no pattern.
-    paths = [Path(pattern)] if Path(pattern).exists() else map(Path, glob.glob(pattern))  # noqa: PTH207
+    paths = [Path(pattern)] if exists(Path(pattern)) else map(Path, glob.glob(pattern))  # noqa: PTH207
     found = sorted(paths)
     if not found:
         raise FairauditError(f"{pattern}: no such file. Check the path, or quote the pattern.")
@@ -235,7 +242,7 @@ def describe(
         if of_speech is not None:
             return _translated(source, of_speech, folder, segments, strict)
         format, compression = _format(path, name, start)
-        digest = _digest(path, name, check=format != "parquet" and compression == "none")
+        digest = _digest(path, name, None if format == "parquet" else compression)
         select, columns = _reader(connection, path, format, compression)
     except OSError as error:
         raise FairauditError(f"{name}: cannot be read: {error.strerror}.") from None
@@ -264,7 +271,7 @@ def _translated(
     return File(
         path,
         source.name,
-        _digest(source.path, source.name, check=False),
+        _digest(source.path, source.name, None),
         cast(Format, format),
         _delimited(path, "none", columns, ",", '"'),
         columns,
@@ -316,7 +323,12 @@ def _start(path: Path, name: str) -> bytes:
         start = file.read(4096)
     if not start:
         raise FairauditError(f"{name}: the file is empty.")
-    return zlib.decompressobj(31).decompress(start) if start.startswith(_GZIP) else start
+    if not start.startswith(_GZIP):
+        return start
+    try:
+        return zlib.decompressobj(31).decompress(start)
+    except zlib.error as error:
+        raise FairauditError(f"{name}: a damaged gzip file: {error}.") from None
 
 
 def _format(path: Path, name: str, start: bytes) -> tuple[Format, str]:
@@ -338,17 +350,40 @@ def _format(path: Path, name: str, start: bytes) -> tuple[Format, str]:
     return ("jsonl" if head == b"{" else "json" if head == b"[" else "csv"), compression
 
 
-def _digest(path: Path, name: str, check: bool) -> str:
-    """Digest the bytes; where `check`, refuse those that no text file has."""
+def _digest(path: Path, name: str, compression: str | None) -> str:
+    """Digest the bytes; of a text file, look at what they hold.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        What messages call it.
+    compression : {"none", "gzip", "zstd"} or None
+        Of a text file; None for any other.
+    """
     digest = hashlib.sha256()
-    line = 1
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-            if check and b"\0" in block:
-                _refuse_nul(block, line, name)
-            line += block.count(b"\n") if check else 0
+    if compression in ("none", "gzip"):
+        _check_text(path, name, compression)
     return digest.hexdigest()
+
+
+def _check_text(path: Path, name: str, compression: str) -> None:
+    """Refuse bytes that no text file has, and archives that do not match their checksum."""
+    line = 1
+    try:
+        with gzip.open(path) if compression == "gzip" else path.open("rb") as file:
+            while block := file.read(1 << 20):
+                if b"\0" in block:
+                    _refuse_nul(block, line, name)
+                line += block.count(b"\n")
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise FairauditError(
+            f"{name}: a damaged or incomplete gzip file: {error}. Write or copy it again."
+        ) from None
 
 
 def _refuse_nul(block: bytes, line: int, name: str) -> None:
@@ -411,16 +446,23 @@ def _named(header: Sequence[str]) -> tuple[Column, ...]:
 
 
 def _is_quoted(path: Path, compression: str) -> bool:
-    """Whether a quote at the start of a field of a TSV file is always a quoted field's.
+    """Whether quotes at the start of a TSV file's fields are there to quote.
 
     Some TSV files are written with quoted fields, others with quotes as they come in the text.
+    Where every line has as many tabs as the header, they quote only if every field that begins
+    with one also ends with one; where not, quoted fields must hold the tabs or line ends.
     """
-    if compression != "none":
+    if compression == "zstd":
         return True
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        if text.find(b'"') < 0:
-            return True
-        return sum(1 for _ in _OPENED.finditer(text)) == sum(1 for _ in _CLOSED.finditer(text))
+    closed, tabs = True, set()
+    with gzip.open(path) if compression == "gzip" else path.open("rb") as lines:
+        for line in lines:
+            tabs.add(line.count(b"\t"))
+            if b'"' in line and len(_OPENED.findall(line)) != len(_CLOSED.findall(line)):
+                closed = False
+            if len(tabs) > 1:
+                return True
+    return closed
 
 
 def broken(error: Exception, name: str) -> FairauditError:

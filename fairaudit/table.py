@@ -107,8 +107,12 @@ class Workspace:
         return self._open_frame(source)
 
     def _open_files(self, patterns: Iterable[str], segments: Table | None, strict: bool) -> Table:
-        # Words can be cut into utterances by one stm file only.
         by = segments.files[0] if segments and segments.files[0].format == "stm" else None
+        if by is not None and segments is not None and len(segments.files) > 1:
+            raise FairauditError(
+                f"{segments.name}: several stm files. Words are cut into utterances by one: join "
+                "them into one file, and the ctm files too."
+            )
         folder = Path(self.folder.name)
         files = [
             sources.describe(self.connection, source, folder, by, strict)
@@ -346,7 +350,7 @@ class Table:
             If a file is broken, or a cell is no text where text is expected.
         """
         cells = [_text_cell(self.text(name)) for name in texts]
-        cells += [f"coalesce({column_name(self.column(name))}::VARCHAR, chr(0))" for name in labels]
+        cells += [f"coalesce({_number(self.column(name))}::VARCHAR, chr(0))" for name in labels]
         cells = [f"{cell} || chr(10)" for cell in cells]
         strings = len(cells)
         if identity is not None:
@@ -503,16 +507,28 @@ def _text_cell(column: Column) -> str:
     return f"coalesce({name}::VARCHAR, {chr(39) * 2 if column.delimited else 'chr(0)'})"
 
 
+def _number(column: Column) -> str:
+    """SQL for a cell, NULL where it is a float that is no number."""
+    name = column_name(column)
+    return f"CASE WHEN NOT isnan({name}) THEN {name} END" if column.type in _FLOATS else name
+
+
+#: SQL types that have a value for "not a number".
+_FLOATS = ("FLOAT", "DOUBLE")
+
+
 def _kept_cell(column: Column) -> str:
     """SQL for a cell as it is; of delimited text a blank one is an empty text."""
     name = column_name(column)
+    if column.type in _FLOATS:
+        return f"CASE WHEN isfinite({name}) THEN {name} END"
     return f"coalesce({name}, '')" if column.delimited else name
 
 
 def _value(column: Column, missing: Sequence[str]) -> str:
     """SQL for a cell, NULL where it is one of the missing values."""
     listed = ", ".join(literal(value) for value in missing)
-    name = column_name(column)
+    name = _number(column)
     if not listed or column.type not in ("VARCHAR", "JSON"):
         return name
     return f"CASE WHEN {name} NOT IN ({listed}) THEN {name} END"

@@ -1,8 +1,10 @@
+import gzip
 import json
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -437,7 +439,10 @@ def test_kaldi_lines(csv):
 def test_every_table_fits_eighty_columns(csv, tmp_path):
     old = csv(GOOD.replace("a b x d", "a b y e"), "old.csv")
     more = ["--normalize", "basic", "--normalize", "none", "--against", old, "--explain"]
-    result = run(csv(GOOD), *BY, *more, "--adjust", "speaker", "--match", "speaker")
+    good = "\n".join(
+        f"{line},{'age' if i == 0 else i % 7}" for i, line in enumerate(GOOD.splitlines())
+    )
+    result = run(csv(good), *BY, *more, "--adjust", "age", "--match", "age")
     assert result.exit_code == 0, result.output
     for title in (
         "WER, by accent, under each normaliser",
@@ -496,3 +501,77 @@ def test_a_format_may_be_named(csv, tmp_path):
     csv("u1 hello word\n", "text")
     pair = ["--ref", tmp_path / "text", "--hyp", f"kaldi:{tmp_path / 'hyp.txt'}"]
     assert run(*pair, "--format", "kaldi", "-q").stdout.startswith("%WER 50.00 [ 1 / 2")
+
+
+def test_mean_over_speakers_beside_an_earlier_run(csv):
+    old = csv(GOOD, "old.csv")
+    result = run(csv(GOOD), *BY, "--against", old, "--metric", "wer_speaker")
+    assert result.exit_code == 0, result.output
+
+
+def test_nothing_differs_where_nothing_varies(csv):
+    # Every speaker has the same share of wrong utterances: rounding is no evidence.
+    same = "id,reference,hypothesis,accent,speaker\n" + "".join(
+        f"u{i},a b c,{'a b c' if i % 3 else 'a b x'},{'us' if i < 90 else 'uk'},s{i // 9}\n"
+        for i in range(180)
+    )
+    result = run(csv(same), *BY, "--metric", "ser", "-q")
+    assert "That no group differs: p=1.000" in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("compression", ["", ".gz"])
+def test_quotes_as_they_come_in_a_tsv_swallow_no_record(csv, compression):
+    text = "id\treference\thypothesis\n" + "".join(
+        f"u{i}\t{chr(34) if i == 2 else ''}word {i}\tword {i}{chr(34) if i == 5 else ''}\n"
+        for i in range(9)
+    )
+    content = gzip.compress(text.encode()) if compression else text
+    result = run(csv(content, f"a.tsv{compression}"), "-q", "--format", "kaldi")
+    assert result.stdout.startswith("%WER 0.00 [ 0 / 18")
+
+
+def test_damaged_gzip(csv):
+    whole = gzip.compress(GOOD.encode() * 50)
+    flipped = bytearray(whole)
+    flipped[-6] ^= 1  # within the checksum
+    for content in (whole[:-9], bytes(flipped)):
+        for name in ("a.csv.gz", "a.jsonl.gz"):
+            assert "damaged" in wrong(csv(content, name))
+
+
+def test_a_name_that_no_file_can_have(csv, tmp_path):
+    long = "x" * 300
+    assert "no such file" in wrong(long)
+    assert "cannot be written" in wrong(csv(GOOD), "-o", tmp_path / long, "-q")
+
+
+def test_an_output_that_cannot_show_a_letter(csv):
+    code = [sys.executable, "-m", "fairaudit", "wer", str(csv(GOOD.replace("us", "ус"))), *BY]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(code, capture_output=True, env=environment, cwd=ROOT)
+    assert done.returncode == 0
+    assert rb"\u0443\u0441" in done.stdout
+
+
+FULL = Path("/dev/full")  # a device that takes nothing
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_a_full_disk(csv):
+    with FULL.open("w") as full:
+        code = [sys.executable, "-m", "fairaudit", "wer", str(csv(GOOD)), *BY]
+        done = subprocess.run(code, stdout=full, stderr=subprocess.PIPE, cwd=ROOT)
+    assert done.returncode == 2
+    assert b"error: cannot be written" in done.stderr
+
+
+def test_convert_never_makes_an_empty_text_of_a_missing_one(tmp_path):
+    table = tmp_path / "a.jsonl"
+    rows = [{"id": 1, "reference": "a", "hypothesis": "a"}, {"id": 2, "hypothesis": "b"}]
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = convert(table, "-o", tmp_path / "b.csv")
+    assert result.exit_code == 2
+    assert "1 records have no reference" in result.stderr
+    assert convert(table, "-o", tmp_path / "b.jsonl").exit_code == 0
+    assert "1 of 2 records used" in run(tmp_path / "b.jsonl", "-q").stdout

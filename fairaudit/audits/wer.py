@@ -146,13 +146,13 @@ def wer(
     selection = Selection.of(by, cluster, bins, where, na)
     rules, settings = _rules(normalize), Design(**design)
     adjustment = Adjustment.parse(adjust, match, caliper)
-    if adjustment.columns and not selection.attributes:
-        raise FairauditError("--adjust and --match compare groups: --by says which.")
     with Workspace() as workspace:
         table, roles = transcripts.open(workspace)
         selection = selection.resolve(table)
         chosen = _metrics(metrics, selection.cluster is not None)
         tally = _Tally(rules, roles, missing, selection, _columns(chosen))
+        others = [*roles.texts, *filter(None, (roles.id, selection.cluster))]
+        adjustment.check(selection.attributes, others)
         covariates = Covariates(tally.groupings[0], adjustment, settings, selection.na)
         if adjustment.columns:
             tally.observers.append(covariates)

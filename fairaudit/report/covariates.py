@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -31,7 +32,7 @@ def _variant(row: Comparison, name: str) -> Any:
 
 
 def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return "-" if value is None or math.isinf(value) else f"{value:.2f}"
 
 
 def _limits(low: float | None, high: float | None) -> str:
@@ -140,9 +141,10 @@ def _balance(rows: Sequence[Comparison], attribute: str | None) -> Iterator[Shee
         return
     most: dict[tuple[str, str, bool], float] = {}
     for row in rows:
-        # A covariate with levels is as far off as its worst level.
+        # A covariate with levels is as far off as its worst level; undefined is worse than any.
         key = (row.group or "", (row.name or "").partition("=")[0], _variant(row, "matched"))
-        most[key] = max(most.get(key, 0.0), abs(row.value or 0.0))
+        value = math.inf if row.value is None else abs(row.value)
+        most[key] = max(most.get(key, 0.0), value)
     keys = list(dict.fromkeys(key[:2] for key in most))
     cells = [
         [

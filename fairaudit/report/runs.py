@@ -72,8 +72,10 @@ def update_sheets(audit: Audit) -> Iterator[Sheet]:
     """The headline metric before and now, and how sure the change is."""
     main = audit.estimates[0].variant
     earlier = only(audit, {**(main or {}), "run": "before"})
-    metric = METRICS[audit.settings["metrics"][0]]
-    if not earlier.estimates:
+    named = [METRICS[name] for name in audit.settings["metrics"]]
+    # Means over clusters are no function of summed counts, and have no paired change.
+    metric = next((each for each in named if each.per_cluster is None), None)
+    if metric is None or not earlier.estimates:
         return
     now = only(audit, main)
     for attribute in attributes(audit):

@@ -70,7 +70,7 @@ def _show_alignment(alignment: Alignment, console: Console) -> None:
         # Stars for no word, and capitals for a wrong one, as sclite prints them.
         width = max(map(cell_len, words))
         shown = [word or "*" * width for word in words]
-        if kind != "hit":
+        if kind != "hit" and shown[0].upper() != shown[1].upper():
             shown = [word.upper() for word in shown]
         if len(said) + max(map(len, shown)) + 1 > console.width:
             _print_pair(said, heard, console)

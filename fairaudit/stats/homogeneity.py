@@ -92,7 +92,10 @@ def _contributions(metric: Metric, sums: Sums) -> Array:
     totals = sums.spread.totals
     gradient = metric.gradient(sums.columns, totals.sum(axis=0))
     share = metric.n(sums.columns, totals) / metric.n(sums.columns, totals.sum(axis=0))
-    return np.asarray(sums.matrix @ gradient / share[sums.group])
+    contribution = sums.matrix @ gradient
+    # Terms that cancel leave their rounding errors, which are no contribution.
+    negligible = np.abs(contribution) <= 1e-12 * (np.abs(sums.matrix) @ np.abs(gradient))
+    return np.where(negligible, 0.0, contribution) / share[sums.group]
 
 
 def _dealt(metric: Metric, sums: Sums, resamples: int, draw: np.random.Generator) -> float:

@@ -21,7 +21,7 @@ from fairaudit.audit import Comparison, Estimate, Explanation
 from fairaudit.audits.speech.alignment import COLUMNS
 from fairaudit.audits.speech.reading import Reading
 from fairaudit.exceptions import FairauditError
-from fairaudit.groups import Codes, Grouping
+from fairaudit.groups import Attribute, Codes, Grouping
 from fairaudit.metrics import METRICS, Counts, errors, reference_words
 from fairaudit.stats.comparisons import pairs
 from fairaudit.stats.estimates import Estimates, estimate
@@ -85,6 +85,34 @@ class Adjustment:
         """All covariates, each once."""
         return list(dict.fromkeys([*(n for block in self.blocks for n in block), *self.matched]))
 
+    def without(self, columns: Sequence[str]) -> Adjustment:
+        """Leave out what an attribute is made of: nobody varies in it within a group."""
+        blocks = [tuple(n for n in block if n not in columns) for block in self.blocks]
+        matched = tuple(n for n in self.matched if n not in columns)
+        return replace(self, blocks=tuple(block for block in blocks if block), matched=matched)
+
+    def check(self, attributes: Sequence[Attribute], others: Sequence[str]) -> None:
+        """Require groups to compare, and covariates that are no ids, speakers or texts.
+
+        Raises
+        ------
+        FairauditError
+            If a covariate can tell nothing.
+        """
+        if not self.columns:
+            return
+        if not attributes:
+            raise FairauditError("--adjust and --match compare groups: --by says which.")
+        for name in self.columns:
+            if name in others:
+                raise FairauditError(
+                    f"{name} is the id, the cluster or a text, no covariate to adjust or match for."
+                )
+            if all(name in attribute.columns for attribute in attributes):
+                raise FairauditError(
+                    f"{name} is what --by groups by: it cannot be adjusted or matched for as well."
+                )
+
     def settings(self) -> dict[str, Any]:
         """For the signature."""
         return {
@@ -134,10 +162,12 @@ class Covariates:
             )
             group = of_code[np.concatenate([codes.groups[a] for codes in self._codes])]
             sample = whole.of(attribute.name, tuple(names), group, attribute.columns, variant)
-            if self._adjustment.blocks:
-                yield Adjusted(sample, self._adjustment.blocks, self._design)
-            if self._adjustment.matched:
-                yield Matched(sample, self._adjustment, self._design)
+            sample = replace(sample, least=self._design.min_n)
+            own = self._adjustment.without(attribute.columns)
+            if own.blocks:
+                yield Adjusted(sample, own.blocks, self._design)
+            if own.matched:
+                yield Matched(sample, own, self._design)
 
     def _sample(self) -> Sample:
         """All records, complete or not, as one group."""
@@ -147,7 +177,7 @@ class Covariates:
         if clusters is not None:
             code = np.concatenate([c.cluster for c in self._codes if c.cluster is not None])
             cluster = np.unique(np.array(clusters, dtype=object), return_inverse=True)[1][code]
-        columns = {name: _column(cells) for name, cells in self._cells.items()}
+        columns = {name: _column(name, cells) for name, cells in self._cells.items()}
         keys = np.concatenate(self._keys) if self._keys else np.arange(len(counts))
         none = np.zeros(len(counts), dtype=np.int64)
         return Sample("", ("",), counts, none, cluster, columns, keys, None)
@@ -187,25 +217,60 @@ class Covariate:
         }
 
 
-def _column(cells: Sequence[str | None]) -> Covariate:
-    """Take cells for numbers if all are, for levels if not.
+#: Levels that a covariate of text may have; more are ids, or numbers that were not read.
+_MOST_LEVELS = 50
+#: Share of cells from which on a column is one of numbers, and other cells are mistakes.
+_MOSTLY = 0.5
 
-    >>> _column(["f", None, "m"]).levels
+
+def _column(name: str, cells: Sequence[str | None]) -> Covariate:
+    """Take cells for numbers if they are, for levels if not.
+
+    Raises
+    ------
+    FairauditError
+        If some are numbers and some are not, or there are too many levels.
+
+    Examples
+    --------
+    >>> _column("sex", ["f", None, "m"]).levels
     ('f', 'm')
     """
-    present = np.array([cell is not None for cell in cells])
-    try:
-        numbers = [math.nan if cell is None else float(cell) for cell in cells]
-    except ValueError:
-        levels, codes = np.unique([cell for cell in cells if cell is not None], return_inverse=True)
-        values = np.full(len(cells), math.nan)
-        values[present] = codes
-        return Covariate(values, tuple(levels.tolist()))
-    values = np.where(np.isfinite(numbers), numbers, math.nan)
+    numbers = [_number(cell) for cell in cells]
+    odd = [cell for cell, x in zip(cells, numbers, strict=True) if cell is not None and x is None]
+    present = sum(cell is not None for cell in cells)
+    if odd:
+        if len(odd) <= _MOSTLY * present:
+            raise FairauditError(
+                f"{name} is '{odd[0]}'; expected a number, as most of its values are. "
+                f"Use --na '{odd[0]}' to treat it as missing (--na replaces NA and the others)."
+            )
+        return _levels(name, cells)
+    values = np.array([math.nan if x is None else x for x in numbers])
+    values[~np.isfinite(values)] = math.nan
     known = values[np.isfinite(values)]
     if len(known) and known.min() > 0 and known.max() > _SKEWED * known.min():
         return Covariate(np.log(values), logarithm=True)
     return Covariate(values)
+
+
+def _number(cell: str | None) -> float | None:
+    try:
+        return None if cell is None or "_" in cell else float(cell)
+    except ValueError:
+        return None
+
+
+def _levels(name: str, cells: Sequence[str | None]) -> Covariate:
+    levels = sorted({cell for cell in cells if cell is not None})
+    if len(levels) > _MOST_LEVELS:
+        raise FairauditError(
+            f"{name} has {len(levels)} different texts; a covariate may have {_MOST_LEVELS}. "
+            "Is it a column of ids or of texts?"
+        )
+    code = {level: i for i, level in enumerate(levels)}
+    values = [math.nan if cell is None else code[cell] for cell in cells]
+    return Covariate(np.array(values, dtype=float), tuple(levels))
 
 
 @dataclass(frozen=True)
@@ -227,6 +292,8 @@ class Sample:
         Digests of the ids, to settle ties by.
     variant : mapping or None
         Under which normaliser the counts are, where there are several.
+    least : int
+        Records that a group must have to be compared.
     """
 
     attribute: str
@@ -237,6 +304,7 @@ class Sample:
     covariates: Mapping[str, Covariate]
     keys: Array
     variant: Mapping[str, Any] | None
+    least: int = 0
 
     def of(
         self,
@@ -252,9 +320,39 @@ class Sample:
             self, attribute=attribute, names=names, group=group, covariates=others, variant=variant
         )
 
+    @cached_property
+    def compared(self) -> Array:
+        """Groups that have a name and records enough, shape (G,), bool."""
+        named = np.array([name != MISSING for name in self.names])
+        return named & (np.bincount(self.group, minlength=len(self.names)) >= self.least)
+
+    def reference(self, compare_to: str) -> tuple[int | None, str] | None:
+        """Code and name of the group that others are compared to, None for the rest.
+
+        Chosen among all records, as that of the audit itself; None altogether where no group of
+        this attribute is called so.
+        """
+        if compare_to == "rest":
+            return None, "(rest)"
+        size, counts = len(self.names), Counts(COLUMNS, self.counts)
+        if compare_to not in ("best", "largest"):
+            return (self.names.index(compare_to), compare_to) if compare_to in self.names else None
+        units = np.arange(len(self.group)) if self.cluster is None else self.cluster
+        pairs_of = np.unique(np.column_stack([self.group, units]), axis=0)
+        usable = self.compared & (np.bincount(pairs_of[:, 0], minlength=size) > 1)
+        words = np.bincount(self.group, reference_words(counts), size)
+        usable &= words > 0
+        if not usable.any():
+            return None
+        wrong = np.bincount(self.group, errors(counts), size)
+        rate = np.where(usable, wrong / np.maximum(words, 1), np.inf)
+        records = np.where(usable, np.bincount(self.group, minlength=size), -1)
+        best = rate.argmin() if compare_to == "best" else records.argmax()
+        return int(best), f"({compare_to})"
+
     def complete(self, columns: Sequence[str]) -> Array:
         """Records with a group and all these covariates, shape (n,), bool."""
-        known = np.array([name != MISSING for name in self.names])[self.group]
+        known = self.compared[self.group]
         for name in columns:
             if name in self.covariates:
                 known &= np.isfinite(self.covariates[name].values)
@@ -299,7 +397,10 @@ class Adjusted:
     @cached_property
     def _comparisons(self) -> list[Comparison]:
         keep = self.sample.complete(self._every)
-        reference, against = self._reference(keep)
+        found = self.sample.reference(self.design.compare_to)
+        if found is None or not keep.any():
+            return []
+        reference, against = found
         steps = [
             [name for block in self.blocks[:count] for name in block]
             for count in range(len(self.blocks) + 1)
@@ -310,44 +411,34 @@ class Adjusted:
     def _every(self) -> list[str]:
         return [name for block in self.blocks for name in block]
 
-    def _reference(self, keep: Array) -> tuple[int | None, str]:
-        """Code and name of the group that the others are compared to."""
-        label, names = self.design.compare_to, self.sample.names
-        counts = Counts(COLUMNS, self.sample.counts[keep])
-        group, size = self.sample.group[keep], len(names)
-        if label == "largest":
-            return int(np.bincount(group, minlength=size).argmax()), "(largest)"
-        if label == "best":
-            words = np.bincount(group, reference_words(counts), size)
-            rate = np.bincount(group, errors(counts), size) / np.maximum(words, 1)
-            return int(np.where(words > 0, rate, np.inf).argmin()), "(best)"
-        return (names.index(label), label) if label in names else (None, "(rest)")
-
     def _rows(
         self, keep: Array, entered: Sequence[str], reference: int | None, against: str
     ) -> Iterator[Comparison]:
         sample = self.sample
         counts = Counts(COLUMNS, sample.counts[keep])
+        present, code = np.unique(sample.group[keep], return_inverse=True)
+        if reference is not None and reference not in present:
+            return
         found = adjusted_ratios(
             errors(counts),
             reference_words(counts),
-            sample.group[keep],
+            code,
             sample.design(entered, keep),
             None if sample.cluster is None else sample.cluster[keep],
-            reference,
+            None if reference is None else int(np.searchsorted(present, reference)),
             self.design.confidence,
         )
-        for g, name in enumerate(sample.names):
-            if name != MISSING and g != reference:
+        for i, g in enumerate(present):
+            if g != reference:
                 yield Comparison(
                     sample.attribute,
                     "wer",
                     "adjusted_ratio",
-                    name,
+                    sample.names[g],
                     against,
-                    defined(found.ratio[g]),
-                    defined(found.low[g]),
-                    defined(found.high[g]),
+                    defined(found.ratio[i]),
+                    defined(found.low[i]),
+                    defined(found.high[i]),
                     variant={**(sample.variant or {}), "adjust": ",".join(entered)},
                 )
 
@@ -413,24 +504,26 @@ class Matched:
     @cached_property
     def _found(self) -> list[_Matching]:
         keep = self.sample.complete(self.adjustment.matched)
-        named = self.design.compare_to in self.sample.names
-        against = self.design.compare_to if named else "(rest)"
+        reference = self.sample.reference(self.design.compare_to)
+        if reference is None:
+            return []
         found = [
-            self._match(g, keep, against)
-            for g, name in enumerate(self.sample.names)
-            if name not in (MISSING, against)
+            self._match(g, keep, *reference)
+            for g in np.flatnonzero(self.sample.compared).tolist()
+            if g != reference[0]
         ]
         return [matching for matching in found if matching is not None]
 
-    def _match(self, g: int, keep: Array, against: str) -> _Matching | None:
+    def _match(self, g: int, keep: Array, reference: int | None, against: str) -> _Matching | None:
         """Match the records of one group with those of the reference; None where there are none."""
         sample, columns = self.sample, self.adjustment.matched
-        if against != "(rest)":
-            keep = keep & np.isin(sample.group, [g, sample.names.index(against)])
+        if reference is not None:
+            keep = keep & np.isin(sample.group, [g, reference])
         treated = sample.group[keep] == g
         if treated.all() or not treated.any():
             return None
-        scores = propensity(treated, sample.design(columns, keep))
+        design = sample.design(columns, keep)
+        scores = _alike_first(propensity(treated, design), design)
         found = match(scores, treated, sample.keys[keep], self.adjustment.caliper)
         shown: dict[str, Array] = {}
         for name in columns:
@@ -440,6 +533,17 @@ class Matched:
         smd_of = dict(zip(shown, zip(*smd, strict=True), strict=True))
         rows = np.flatnonzero(keep)[found]
         return _Matching(self, g, against, rows, int(np.count_nonzero(treated)), smd_of)
+
+
+def _alike_first(scores: Array, design: Array) -> Array:
+    """Move scores apart by less than a billionth, so that of equal ones the like are nearest.
+
+    Where groups have the same shares of everything all propensities are equal, and any two
+    records would do.
+    """
+    _, row = np.unique(design, axis=0, return_inverse=True)
+    width = np.std(scores) or 1.0
+    return np.asarray(scores + 1e-9 * width * row.ravel() / (row.max(initial=0) + 1))
 
 
 @dataclass(frozen=True)

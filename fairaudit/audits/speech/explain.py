@@ -142,6 +142,8 @@ class Explainer:
 
     def explanations(self) -> Iterator[Explanation]:
         """All that was found, attribute by attribute."""
+        if not any(self._words.values()):
+            return
         for a, attribute in enumerate(self._attributes):
             names = self._grouping.group_names(a) if attribute else [ALL]
             yield from self._confusion_rows(a, attribute, names)

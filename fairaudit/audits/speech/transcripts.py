@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from fairaudit.exceptions import FairauditError
 from fairaudit.joins import Match, Missing, add_attributes, join
@@ -18,6 +18,11 @@ def _kaldi_maps(table: Table) -> list[str]:
     file = table.files[0]
     if file.format != "kaldi" or file.original.name != "text":
         return []
+    if len(table.files) > 1:
+        raise FairauditError(
+            f"{table.name}: several of Kaldi's data directories. Give one at a time, or convert "
+            "each and give the tables."
+        )
     beside = sorted(file.original.parent.glob("[us][tp][tk]2*"))
     # First what tells the speaker, then what is told of speakers.
     beside.sort(key=lambda path: path.name.startswith("spk"))
@@ -77,6 +82,12 @@ class Transcripts:
     against: Any = None
 
     def __post_init__(self) -> None:
+        for option, value, kind in (
+            ("--missing", self.missing, Missing),
+            ("--match-id", self.match_id, Match),
+        ):
+            if value not in get_args(kind):
+                raise FairauditError(f"{option} {value}: expected {', '.join(get_args(kind))}.")
         separate = self.ref is not None or self.hyp is not None
         both = self.ref is not None and self.hyp is not None
         if separate == (self.data is not None) or separate != both:
@@ -89,7 +100,7 @@ class Transcripts:
         """For the signature: what is not as by default."""
         return {
             "missing": None if self.missing == "error" else self.missing,
-            "match": None if self.match_id == "exact" else self.match_id,
+            "match_id": None if self.match_id == "exact" else self.match_id,
         }
 
     def open(self, workspace: Workspace) -> tuple[Table, Roles]:

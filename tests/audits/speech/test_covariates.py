@@ -6,6 +6,7 @@ import pytest
 
 import fairaudit
 from fairaudit.exceptions import FairauditError
+from fairaudit.report import machine
 
 
 def recordings(rng, per_group=30, utterances=20, ratio=1.65, by_duration=0.0, overlap=True):
@@ -148,3 +149,73 @@ def test_wrong_options():
         fairaudit.wer(table, by="accent", match="duration", caliper=-1)
     with pytest.raises(FairauditError, match="--adjust and --match compare groups: --by"):
         fairaudit.wer(table, adjust="duration")
+
+
+def test_equal_propensities_pair_the_like():
+    table = recordings(np.random.default_rng(10), per_group=6)
+    audit = fairaudit.wer(table, by="accent", cluster="speaker", match="gender")
+    after = [r.value for r in audit.comparisons if r.kind == "balance" and r.variant["matched"]]
+    assert after
+    assert np.allclose(after, 0)
+
+
+def test_groups_that_cannot_be_matched_are_not_called_balanced():
+    table = recordings(np.random.default_rng(11), per_group=6)
+    table["gender"] = np.where(table.accent == "a", "f", "m")
+    audit = fairaudit.wer(table, by="accent", cluster="speaker", match="gender")
+    text = machine.to_markdown(audit)
+    assert "Not balanced" in text
+    assert "below 0.1" not in text
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ("typo", "typo is '1,5'; expected a number"),
+        ("names", "names has 120 different texts"),
+        ("id", "id is the id, the cluster or a text"),
+        ("speaker", "speaker is the id, the cluster or a text"),
+        ("hypothesis", "hypothesis is the id, the cluster or a text"),
+        ("accent", "accent is what --by groups by"),
+    ],
+)
+@pytest.mark.parametrize("option", ["adjust", "match"])
+def test_columns_that_are_no_covariate(column, message, option):
+    table = recordings(np.random.default_rng(12), per_group=3)
+    table["typo"] = ["1,5", *table.duration.astype(str)[1:]]
+    table["names"] = [f"n{i}" for i in range(len(table))]
+    with pytest.raises(FairauditError, match=message):
+        fairaudit.wer(table, by="accent", cluster="speaker", **{option: column})
+
+
+def test_a_column_of_several_attributes_is_used_where_it_can_be():
+    table = recordings(np.random.default_rng(13), per_group=6)
+    audit = fairaudit.wer(table, by=["accent", "gender"], cluster="speaker", match="gender")
+    kinds = {(row.attribute, row.kind) for row in audit.comparisons}
+    assert ("accent", "balance") in kinds
+    assert ("gender", "balance") not in kinds
+
+
+def test_small_and_single_groups_are_no_reference():
+    table = recordings(np.random.default_rng(14), per_group=6)
+    good = table[table.accent == "a"].head(3).assign(accent="c", speaker="solo")
+    perfect = good.assign(hypothesis=good.reference, id=[-1, -2, -3])
+    table = pd.concat([table, perfect])
+    options = {"by": "accent", "cluster": "speaker", "adjust": "duration"}
+    audit = fairaudit.wer(table, compare_to="best", **options)
+    headline = {r.group for r in audit.comparisons if r.kind == "difference" and r.metric == "wer"}
+    assert headline == {"b"}
+    assert ratios(audit)["duration"].value > 1
+    assert fairaudit.wer(table, min_n=10, **options).comparisons
+    small = fairaudit.wer(table, min_n=10, **options)
+    assert "c" not in {r.group for r in small.comparisons if r.kind == "adjusted_ratio"}
+
+
+def test_a_group_without_the_covariate():
+    table = recordings(np.random.default_rng(15), per_group=6)
+    table["age"] = np.where(table.accent == "b", np.nan, 30.0 + table.index % 9)
+    for option in ("adjust", "match"):
+        audit = fairaudit.wer(table, by="accent", cluster="speaker", **{option: "age"})
+        assert any("records without a value of age" in note for note in audit.notes)
+    table["age"] = None
+    fairaudit.wer(table.astype({"age": "float"}), by="accent", adjust="age", match="age")
