@@ -43,6 +43,7 @@ from fairaudit.stats.estimates import Estimates, Method, estimate
 from fairaudit.stats.multiplicity import Correction, adjust
 from fairaudit.stats.resampling import bootstrap_totals
 from fairaudit.stats.sums import MISSING, Sums
+from fairaudit.stats.variation import deviation_interval
 
 #: Below this many clusters a percentile bootstrap is too narrow (10 clusters: 89 % for 95 %).
 FEW_CLUSTERS = 20
@@ -128,12 +129,15 @@ class Assessment:
         The settings.
     values : callable
         Label of a group to the value of each column.
+    weighted : bool
+        Whether records have weights; then shares of them are not binomial.
     """
 
     sums: Sums
     metrics: Sequence[Metric]
     design: Design
     values: Callable[[str], Mapping[str, str]]
+    weighted: bool = False
 
     def estimates(self) -> Iterator[Estimate]:
         """Rows for every metric and group."""
@@ -143,9 +147,9 @@ class Assessment:
     def comparisons(self) -> Iterator[Comparison]:
         """Rows for every metric: against the reference, the gap, and all pairs of the first."""
         for metric in self.metrics if self.sums.attribute is not None else ():
-            found = self._found[metric.name]
-            compared = self._compared(found.value)
-            yield from self._reference_rows(metric, found, compared)
+            found = self.found[metric.name]
+            compared = self.compared(found.value)
+            yield from self._reference_rows(metric)
             if np.count_nonzero(compared) >= 2:
                 yield from self._gap_rows(metric, compared)
 
@@ -166,7 +170,8 @@ class Assessment:
         return bootstrap_totals(self.sums, self.design.resamples, self.design.seed)
 
     @cached_property
-    def _found(self) -> dict[str, Estimates]:
+    def found(self) -> dict[str, Estimates]:
+        """Each metric in each group."""
         return {metric.name: self._estimate(metric, self.sums) for metric in self.metrics}
 
     def _estimate(self, metric: Metric, sums: Sums) -> Estimates:
@@ -176,13 +181,13 @@ class Assessment:
             sums.spread,
             clustered=self._clustered,
             resampled=self._resampled,
-            score=self.design.interval == "auto",
+            score=self.design.interval == "auto" and not self.weighted,
         )
 
     def _estimate_rows(self, metric: Metric) -> Iterator[Estimate]:
-        found = self._found[metric.name]
+        found = self.found[metric.name]
         low, high = found.interval(self.design.confidence)
-        read = [(name, self.sums.columns.index(name)) for name in metric.columns]
+        read = [(name, self.sums.columns.index(name)) for name in metric.reads(self.sums.columns)]
         for g, group in enumerate(self.sums.groups):
             counts = self.sums.spread.totals[g]
             yield Estimate(
@@ -200,16 +205,15 @@ class Assessment:
                 variant=self.sums.variant,
             )
 
-    def _compared(self, value: Array) -> Array:
+    def compared(self, value: Array) -> Array:
         """Groups that take part in comparisons, shape (G,), bool."""
         enough = (self.sums.records >= self.design.min_n) & (self.sums.spread.units >= 2)
         return self._known & enough & np.isfinite(value)
 
-    def _reference(
-        self, metric: Metric, found: Estimates, compared: Array
-    ) -> tuple[Contrast, list[str], str] | None:
+    def to_reference(self, metric: Metric) -> tuple[Contrast, list[str], str] | None:
         """Contrast with the reference; the groups contrasted, and the reference's label."""
-        groups, label = np.flatnonzero(compared), self.design.compare_to
+        found = self.found[metric.name]
+        groups, label = np.flatnonzero(self.compared(found.value)), self.design.compare_to
         if not len(groups):
             return None
         if label == "rest":
@@ -231,18 +235,26 @@ class Assessment:
         if label == "largest":
             return int(groups[np.argmax(self.sums.records[groups])])
         if label == "best":
+            # Where neither is better, as of selection rates, the highest is what others want.
             sign = 1 if found.metric.direction == "lower" else -1
             return int(groups[np.argmin(sign * found.value[groups])])
         return self.sums.groups.index(label) if label in self.sums.groups else None
 
+    def reference_name(self, metric: Metric) -> str | None:
+        """The group that the others are compared to; None where it is all the rest."""
+        found = self.found[metric.name]
+        groups = np.flatnonzero(self.compared(found.value))
+        if self.design.compare_to == "rest" or not len(groups):
+            return None
+        reference = self._reference_group(found, groups)
+        return None if reference is None else self.sums.groups[reference]
+
     def _names(self, groups: Array) -> list[str]:
         return [self.sums.groups[g] for g in groups]
 
-    def _reference_rows(
-        self, metric: Metric, found: Estimates, compared: Array
-    ) -> Iterator[Comparison]:
+    def _reference_rows(self, metric: Metric) -> Iterator[Comparison]:
         """Differences to the reference with adjusted p-values, and ratios."""
-        reference = self._reference(metric, found, compared)
+        reference = self.to_reference(metric)
         if reference is None or not len(reference[1]):
             return
         contrast, names, against = reference
@@ -306,19 +318,25 @@ class Assessment:
     def _gap_rows(self, metric: Metric, compared: Array) -> Iterator[Comparison]:
         """The gap, its ratio, homogeneity, and for the first metric all pairs."""
         sums = self.sums.select(compared)
-        found = self._found[metric.name].take(np.flatnonzero(compared))
+        found = self.found[metric.name].take(np.flatnonzero(compared))
         design = self.design
         widest = gap(sums, found, design.confidence, design.resamples, design.seed)
         worst_pair = pairs(sums, found, np.array([widest.worst]), np.array([widest.best]))
         many = len(sums.groups) * (len(sums.groups) - 1) // 2
         planning = self._planning(worst_pair, comparisons=many)[0]
         yield from self._gap_row(metric, sums, found, widest, planning)
+        low, high = deviation_interval(
+            sums, found, design.confidence, design.resamples, design.seed
+        )
         yield Comparison(
             sums.attribute,
             metric.name,
             "heterogeneity",
             value=between_group_deviation(sums, found),
+            ci_low=defined(low),
+            ci_high=defined(high),
             p_value=widest.p_value,
+            name="between_group_deviation",
             variant=sums.variant,
         )
         if metric is self.metrics[0] and len(sums.groups) <= MOST_LISTED_GROUPS:
@@ -346,6 +364,7 @@ class Assessment:
             defined(high),
             widest.p_value,
             chance=widest.chance,
+            name=metric.parity and f"{metric.parity}_difference",
             variant=sums.variant,
             **planning,
         )
@@ -357,6 +376,7 @@ class Assessment:
             defined(widest.ratio),
             defined(widest.ratio_low),
             defined(widest.ratio_high),
+            name=metric.parity and f"{metric.parity}_ratio",
             variant=sums.variant,
         )
 
@@ -364,7 +384,7 @@ class Assessment:
         """What a reader must know about the groups of this attribute."""
         if self.sums.attribute is None:
             return
-        headline = self._found[self.metrics[0].name]
+        headline = self.found[self.metrics[0].name]
         name = self.sums.attribute
         small = self._known & (self.sums.records < self.design.min_n)
         single = self._known & (self.sums.spread.units < 2)
@@ -430,7 +450,11 @@ Grouped = tuple[Sums, list[Sums]]
 
 
 def assessments(
-    grouped: Grouped, selection: Selection, metrics: Sequence[Metric], design: Design
+    grouped: Grouped,
+    selection: Selection,
+    metrics: Sequence[Metric],
+    design: Design,
+    weighted: bool = False,
 ) -> list[Assessment]:
     """Assess sums over all records and per attribute of `selection`.
 
@@ -441,10 +465,11 @@ def assessments(
     """
     overall, each = grouped
     _check_groups(each, design)
-    parts = [Assessment(overall.with_cluster_means(metrics), metrics, design, lambda group: {})]
+    whole = overall.with_cluster_means(metrics)
+    parts = [Assessment(whole, metrics, design, lambda group: {}, weighted)]
     for attribute, sums in zip(selection.attributes, each, strict=True):
         with_means = sums.with_cluster_means(metrics)
-        parts.append(Assessment(with_means, metrics, design, attribute.values))
+        parts.append(Assessment(with_means, metrics, design, attribute.values, weighted))
     return parts
 
 

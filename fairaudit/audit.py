@@ -44,7 +44,8 @@ class Estimate:
 
 Kind = Literal[
     "difference", "ratio", "gap", "gap_ratio", "pair", "heterogeneity",
-    "paired_difference", "adjusted_ratio", "matched_difference", "matched_ratio", "balance",
+    "paired_difference", "adjusted_ratio", "adjusted_difference", "matched_difference",
+    "matched_ratio", "balance",
 ]  # fmt: skip
 
 
@@ -56,6 +57,8 @@ class Comparison:
     ``further_records`` and ``further_clusters`` are how many more, over both sides and in the
     present proportion, would show the difference that was seen with that power. Of a
     ``paired_difference``, ``improvement`` is the share of resamples in which the new run is better.
+    Of an impact ratio, ``one_person_reverses`` says whether one selection given to the other group
+    would turn it around.
     """
 
     attribute: str | None
@@ -74,6 +77,7 @@ class Comparison:
     further_records: int | None = None
     further_clusters: int | None = None
     improvement: float | None = None
+    one_person_reverses: bool | None = None
     name: str | None = None
     variant: Mapping[str, Any] | None = None
 

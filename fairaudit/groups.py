@@ -270,7 +270,7 @@ class Grouping:
         names = [name for attribute in self.attributes for name in attribute.columns]
         return list(dict.fromkeys([*names, *([self.cluster] if self.cluster else [])]))
 
-    def add(self, labels: Mapping[str, Labels], counts: Array) -> Codes:
+    def add(self, labels: Mapping[str, Labels], counts: Array, times: Array | None = None) -> Codes:
         """Add records, and say whom they are about.
 
         Parameters
@@ -279,12 +279,14 @@ class Grouping:
             Cells of the columns in `labels`, None where missing.
         counts : array, shape (n, K)
             Their counts.
+        times : array, shape (n,), optional
+            How many records each row stands for, all alike.
         """
         grouped = {name for attribute in self.attributes for name in attribute.columns}
         codes = {name: self._encode(name, labels[name]) for name in sorted(grouped)}
         cluster = self._clusters.encode(labels[self.cluster]) if self.cluster else None
         if self._all is not None:
-            self._all.add(np.zeros(len(counts), dtype=np.int64), cluster, counts)
+            self._all.add(np.zeros(len(counts), dtype=np.int64), cluster, counts, times)
         groups = []
         for attribute, crossed, sums in zip(
             self.attributes, self._crossed, self._sums, strict=True
@@ -295,7 +297,7 @@ class Grouping:
                     f"--by {attribute.name}: more than {MOST_GROUPS} groups. "
                     "Is it a column of ids? Use --bins for numbers, --cluster for speakers."
                 )
-            sums.add(group, cluster, counts)
+            sums.add(group, cluster, counts, times)
             groups.append(group)
         return Codes(groups, cluster)
 

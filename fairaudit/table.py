@@ -7,6 +7,8 @@ that are asked for are read.
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
 import re
 import tempfile
 from collections import Counter
@@ -199,12 +201,23 @@ class Batch:
         64-bit digests of the record ids.
     keep : array of bool, shape (n,)
         Which records the filter keeps.
+    numbers : mapping of column to array of float, shape (n,)
+        Cells of numbers, nan where missing.
+    times : array of int, shape (n,), or None
+        How many records each row stands for, where records that are alike were put together.
     """
 
     texts: Mapping[str, str]
     labels: Mapping[str, Sequence[str | None]]
     ids: Array | None
     keep: Array
+    numbers: Mapping[str, Array] = field(default_factory=dict)
+    times: Array | None = None
+
+    @property
+    def records(self) -> int:
+        """Number of records."""
+        return len(self.keep) if self.times is None else int(self.times.sum())
 
     def present(self, name: str) -> Array:
         """Where a text is not missing, shape (n,), bool."""
@@ -220,7 +233,31 @@ class Batch:
             {name: list(compress(cells, keep)) for name, cells in self.labels.items()},
             None if self.ids is None else self.ids[keep],
             self.keep[keep],
+            {name: cells[keep] for name, cells in self.numbers.items()},
+            None if self.times is None else self.times[keep],
         )
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which columns a scan reads, in the order in which its query gives them."""
+
+    texts: Sequence[str]
+    labels: Sequence[str]
+    identity: bool
+    numbers: Sequence[str]
+    alike: bool
+
+    def batch(self, array: Any, start: int, stop: int) -> Batch:
+        """Rows of an Arrow array."""
+        columns = (array.child(i) for i in itertools.count())
+        texts = {name: _strings(next(columns), start, stop)[:-1] for name in self.texts}
+        labels = {name: _cells(_strings(next(columns), start, stop)) for name in self.labels}
+        ids = _digests(next(columns), start, stop) if self.identity else None
+        numbers = {name: _floats(next(columns), start, stop) for name in self.numbers}
+        keep = _flags(next(columns), start, stop)
+        times = _whole_numbers(next(columns), start, stop) if self.alike else None
+        return Batch(texts, labels, ids, keep, numbers, times)
 
 
 @dataclass(frozen=True)
@@ -327,72 +364,96 @@ class Table:
         texts: Sequence[str] = (),
         labels: Sequence[str] = (),
         *,
+        numbers: Sequence[str] = (),
         identity: str | None = None,
         where: str | None = None,
         missing_values: Sequence[str] = MISSING_VALUES,
+        alike: bool = False,
     ) -> Iterator[Batch]:
         """Read records in batches of at most `BATCH`.
 
         Parameters
         ----------
-        texts, labels : sequence of str
+        texts, labels, numbers : sequence of str
             Columns to read. In texts a blank cell of a CSV file is an empty text.
         identity : str, optional
             Column of the record ids.
         where : str, optional
             SQL expression over the columns; records for which it does not hold are not kept.
         missing_values : sequence of str
-            What stands for a missing value in `where`.
+            What stands for a missing value in `where` and in numbers.
+        alike : bool
+            Whether records that are alike in all these columns are put together and counted.
 
         Raises
         ------
         FairauditError
-            If a file is broken, or a cell is no text where text is expected.
+            If a file is broken, or a cell is no text or no number where one is expected.
         """
         cells = [_text_cell(self.text(name)) for name in texts]
         cells += [f"coalesce({_number(self.column(name))}::VARCHAR, chr(0))" for name in labels]
-        cells = [f"{cell} || chr(10)" for cell in cells]
-        strings = len(cells)
         if identity is not None:
-            cells.append(f"coalesce({column_name(self.column(identity))}::VARCHAR, '') || chr(10)")
-        stream = self._stream(self._query(cells, where, missing_values), where)
+            cells.append(f"coalesce({column_name(self.column(identity))}::VARCHAR, '')")
+        figures = [_figure(self.column(name), missing_values) for name in numbers]
+        query = self._query([*cells, *figures], len(cells), where, missing_values, alike)
+        layout = _Layout(texts, labels, identity is not None, numbers, alike)
+        stream = self._stream(query, where, alike)
         for array, start, stop in stream:
-            columns = [_strings(array.child(i), start, stop) for i in range(strings)]
-            for name, column in zip(texts, columns, strict=False):
-                if _has_nul(column):
+            batch = layout.batch(array, start, stop)
+            for name in texts:
+                if _has_nul(batch.texts[name]):
                     stream.close()
                     raise self._no_text(name)
-            yield Batch(
-                {name: text[:-1] for name, text in zip(texts, columns, strict=False)},
-                {name: _cells(columns[len(texts) + i]) for i, name in enumerate(labels)},
-                _digests(array.child(strings), start, stop) if identity else None,
-                _flags(array.child(len(cells)), start, stop),
-            )
+            for name in numbers:
+                if np.isinf(batch.numbers[name]).any():
+                    stream.close()
+                    raise self._no_number(name, missing_values)
+            yield batch
 
-    def _query(self, cells: Sequence[str], where: str | None, missing: Sequence[str]) -> str:
-        """SQL that gives cells as c0, c1, ... and then whether the record is kept."""
+    def _query(
+        self,
+        cells: Sequence[str],
+        strings: int,
+        where: str | None,
+        missing: Sequence[str],
+        alike: bool,
+    ) -> str:
+        """SQL that gives cells, then whether the record is kept, then how many are alike.
+
+        The first so many `strings` among the cells end with a line feed.
+        """
         # No column of the user's is called so.
         names = [f'"fairaudit:{i}"' for i in range(len(cells))]
         outputs = [f"{cell} AS {name}" for cell, name in zip(cells, names, strict=True)]
-        if where is None:
-            return f"SELECT {', '.join([*outputs, '1::UTINYINT'])} FROM ({self.select})"
-        known = {c.name: (c.alias, c.type in ("VARCHAR", "JSON")) for c in self.columns}
-        condition, used = compile_condition(self.workspace.connection, where, known)
-        outputs += [
-            f"{_value(column, missing)} AS {column_name(column)}"
-            for column in self.columns
-            if column.alias in used
-        ]
-        kept = [*names, f"({condition} IS TRUE)::UTINYINT"]
-        inner = f"SELECT {', '.join(outputs)} FROM ({self.select})"
-        return f"SELECT {', '.join(kept)} FROM ({inner})"
+        kept = "1::UTINYINT"
+        source = f"({self.select})"
+        if where is not None:
+            known = {c.name: (c.alias, c.type in ("VARCHAR", "JSON")) for c in self.columns}
+            condition, used = compile_condition(self.workspace.connection, where, known)
+            values = [
+                f"{_value(column, missing)} AS {column_name(column)}"
+                for column in self.columns
+                if column.alias in used
+            ]
+            source = f"(SELECT {', '.join([*outputs, *values])} FROM {source})"
+            outputs, kept = names, f"({condition} IS TRUE)::UTINYINT"
+        query = f'SELECT {", ".join([*outputs, kept])} AS "fairaudit:kept" FROM {source}'
+        if alike:
+            query = f"SELECT *, count(*)::BIGINT FROM ({query}) GROUP BY ALL"
+        ended = ", ".join(f"{name} || chr(10) AS {name}" for name in names[:strings])
+        return f"SELECT * REPLACE ({ended}) FROM ({query})" if ended else query
 
-    def _stream(self, query: str, where: str | None) -> Generator[tuple[Any, int, int]]:
+    def _stream(
+        self, query: str, where: str | None, alike: bool
+    ) -> Generator[tuple[Any, int, int]]:
         """Run a query: Arrow batches, and ranges of at most `BATCH` rows in them."""
         from nanoarrow import ArrayStream
         from nanoarrow._utils import NanoarrowException
 
         self.workspace.lock()
+        # Adding up alike records is all the database's work: it may use the whole machine.
+        threads = os.cpu_count() or 1 if alike else 1
+        self.workspace.connection.execute(f"SET threads={threads}")
         try:
             with ArrayStream(self.workspace.connection.sql(query)) as arrays:
                 for array in arrays:
@@ -471,6 +532,31 @@ class Table:
                 "Audit one run at a time (--where), or name another column: --id-column"
             )
 
+    def outside(self, name: str, low: float, high: float) -> FairauditError:
+        """Say which number of a column is the first outside [low, high]."""
+        column = self.column(name)
+        cell = f"TRY_CAST({column_name(column)} AS DOUBLE)"
+        number, text = self.rows(
+            f"SELECT n, text FROM (SELECT row_number() OVER () AS n, {cell} AS cell, "
+            f"{column_name(column)}::VARCHAR AS text FROM records) "
+            f"WHERE cell < {low!r} OR cell > '{high!r}'::DOUBLE LIMIT 1"
+        )[0]
+        expected = "0 or more" if np.isinf(high) else f"a number from {low:g} to {high:g}"
+        return FairauditError(f"{self.name}, row {number}: {name} is {text}; expected {expected}.")
+
+    def _no_number(self, name: str, missing: Sequence[str]) -> FairauditError:
+        """Find the first cell that is no number."""
+        column = self.column(name)
+        number, text = self.rows(
+            "SELECT n, text FROM (SELECT row_number() OVER () AS n, "
+            f"{column_name(column)}::VARCHAR AS text, {_figure(column, missing)} AS cell "
+            "FROM records) WHERE isnan(cell) LIMIT 1"
+        )[0]
+        return FairauditError(
+            f"{self.name}, row {number}: {name} is '{text}'; expected a number. "
+            f"Use --na {text} to treat it as missing (--na replaces NA and the others)."
+        )
+
     def _no_text(self, name: str) -> FairauditError:
         """Find the first cell that is no text, which `_text_cell` marked, or holds a NUL."""
         column = self.column(name)
@@ -511,6 +597,15 @@ def _number(column: Column) -> str:
     """SQL for a cell, NULL where it is a float that is no number."""
     name = column_name(column)
     return f"CASE WHEN NOT isnan({name}) THEN {name} END" if column.type in _FLOATS else name
+
+
+def _figure(column: Column, missing: Sequence[str]) -> str:
+    """SQL for a number: infinite where missing, not a number where it is none."""
+    cell = f"TRY_CAST({column_name(column)} AS DOUBLE)"
+    return (
+        f"CASE WHEN {_value(column, missing)} IS NULL THEN 'inf'::DOUBLE "
+        f"WHEN isfinite({cell}) THEN {cell} ELSE 'nan'::DOUBLE END"
+    )
 
 
 #: SQL types that have a value for "not a number".
@@ -579,6 +674,19 @@ def _digests(column: Any, start: int, stop: int) -> Array:
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
             digest = (digest ^ (digest >> np.uint64(shift))) * np.uint64(factor)
     return np.asarray(digest)
+
+
+def _floats(column: Any, start: int, stop: int) -> Array:
+    """Rows of an Arrow column from `_figure`: nan where missing, infinite where no number."""
+    data = np.frombuffer(column.buffers[1], dtype=np.float64)
+    values = data[column.offset + start : column.offset + stop]
+    return np.where(np.isinf(values), np.nan, np.where(np.isnan(values), np.inf, values))
+
+
+def _whole_numbers(column: Any, start: int, stop: int) -> Array:
+    """Rows of an Arrow column of 64-bit integers."""
+    numbers = np.frombuffer(column.buffers[1], dtype=np.int64)
+    return numbers[column.offset + start : column.offset + stop]
 
 
 def _flags(column: Any, start: int, stop: int) -> Array:

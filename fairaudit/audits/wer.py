@@ -221,7 +221,7 @@ def _metrics(names: Sequence[str], clustered: bool) -> list[Metric]:
 
 def _columns(metrics: Sequence[Metric]) -> list[str]:
     """Counts that must be made: character errors only where a metric reads them."""
-    characters = any("characters" in metric.columns for metric in metrics)
+    characters = any("characters" in metric.reads() for metric in metrics)
     return alignment.COLUMNS + (alignment.CHARACTER_COLUMNS if characters else [])
 
 

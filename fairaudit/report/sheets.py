@@ -153,7 +153,7 @@ def _value_columns(audit: Audit, metric: Metric, rows: list[Estimate]) -> Iterat
     yield metric.label, metric.label, [percent(row.value) for row in rows]
     limits = [interval(row.ci_low, row.ci_high) for row in rows]
     yield f"{level} int.", f"{level} interval", limits
-    if {"substitutions", "deletions", "insertions"} <= set(metric.columns):
+    if {"substitutions", "deletions", "insertions"} <= set(metric.reads()):
         yield "S/D/I", "sub / del / ins", [_kinds(row) for row in rows]
 
 

@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from fairaudit.arrays import Array
-from fairaudit.stats import intervals, power
-from fairaudit.stats.distributions import normal_two_sided
+from fairaudit.metrics import LIMITS
+from fairaudit.stats import intervals, power, proportions
+from fairaudit.stats.distributions import normal_quantile
 from fairaudit.stats.estimates import Estimates, estimate, quantiles
-from fairaudit.stats.homogeneity import chance_gap, homogeneity
+from fairaudit.stats.homogeneity import chance_gaps, homogeneity
 from fairaudit.stats.intervals import Interval
 from fairaudit.stats.sums import Sums, small_sample_factor
 
@@ -64,19 +65,28 @@ class Contrast:
     def _by_sides(self) -> Array:
         """Where the interval must come from the sides' own intervals, shape (M,), bool.
 
-        Shares of independent records have better intervals than the linearised one; and units
-        that do not vary have a linearised variance of 0, which nobody should believe.
+        Units that do not vary have a linearised variance of 0, which nobody should believe.
         """
-        return self.a.uniform | self.b.uniform | self.a.binomial
+        return self.a.uniform | self.b.uniform
+
+    @property
+    def counts(self) -> tuple[Array, Array, Array, Array]:
+        """Of shares of independent records: successes and trials of a, then of b, shape (M,)."""
+        a, b = self.a, self.b
+        return np.round(a.value * a.n), a.n, np.round(b.value * b.n), b.n
 
     def difference_interval(self, confidence: float, comparisons: int = 1) -> Interval:
         """Intervals of the differences, simultaneous over so many `comparisons` (Bonferroni).
 
-        Welch's t; from the sides' intervals by Newcombe's method where that is better; from
-        replicates where there are any, but not for simultaneous intervals, whose tails no
-        practical number of resamples reaches.
+        Score intervals of shares of independent records; else Welch's t, or from the sides'
+        intervals by Newcombe's method where units do not vary; from replicates where there are
+        any, but not for simultaneous intervals, whose tails no practical number of resamples
+        reaches.
         """
         level = 1 - (1 - confidence) / comparisons
+        if self.a.binomial:
+            z = normal_quantile((1 + level) / 2)
+            return self._guarded(*proportions.miettinen_nurminen(*self.counts, z))
         if self.a.replicates is not None and self.b.replicates is not None and comparisons == 1:
             own = quantiles(self.a.replicates - self.b.replicates, confidence)
         else:
@@ -93,11 +103,16 @@ class Contrast:
     def ratio_interval(self, confidence: float, comparisons: int = 1) -> Interval:
         """Intervals of the ratios, shape (M,) each; nan where a side is 0 or does not vary.
 
-        By the delta method on their logarithms (Katz et al., Biometrics 34, 1978), with
+        Score intervals of shares of independent records; else by the delta method on their
+        logarithms (Katz et al., Biometrics 34, 1978), with
         linearised variances and Welch's degrees of freedom; from replicates where there are any.
         Simultaneous over so many `comparisons`, as `difference_interval`.
         """
         level = 1 - (1 - confidence) / comparisons
+        if self.a.binomial:
+            low, high = proportions.koopman(*self.counts, normal_quantile((1 + level) / 2))
+            none = ~np.isfinite(high)
+            return self._guarded(np.where(none, np.nan, low), np.where(none, np.nan, high))
         if self.a.replicates is not None and self.b.replicates is not None and comparisons == 1:
             low, high = quantiles(_divide(self.a.replicates, self.b.replicates), confidence)
         else:
@@ -114,12 +129,11 @@ class Contrast:
     def p_value(self) -> Array:
         """Two-sided p-values of no difference, shape (M,).
 
-        Welch's t; for shares of independent records the pooled two-sample z test; where the
-        interval comes from the sides' own, so does the p-value. Undefined where a side has one
-        unit.
+        Welch's t; for shares of independent records the score test; where the interval comes from
+        the sides' own, so does the p-value. Undefined where a side has one unit.
         """
         if self.a.binomial:
-            return self._pooled_z_test()
+            return self._guarded(proportions.score_p_value(*self.counts))[0]
         usable = self.variance > 0
         t = self.difference / np.sqrt(np.where(usable, self.variance, np.nan))
         p = intervals.t_p_values(t, self.df)
@@ -139,11 +153,10 @@ class Contrast:
         t = _divide(self.difference, towards) * intervals.t_quantiles(0.95, df)
         return intervals.t_p_values(t, df)
 
-    def _pooled_z_test(self) -> Array:
-        a, b, n, m = self.a.value, self.b.value, self.a.n, self.b.n
-        pooled = _divide(a * n + b * m, n + m)
-        z = _divide(a - b, np.sqrt(pooled * (1 - pooled) * _divide(n + m, n * m)))
-        return np.array([normal_two_sided(v) if np.isfinite(v) else np.nan for v in z])
+    def _guarded(self, *values: Array) -> tuple[Array, ...]:
+        """Values, undefined where a side has a single unit."""
+        single = ~((self.a.df >= 1) & (self.b.df >= 1))
+        return tuple(np.where(single, np.nan, value) for value in values)
 
     def take(self, index: Array) -> Contrast:
         """Pick the pairs at `index`."""
@@ -188,7 +201,12 @@ def versus_rest(sums: Sums, estimates: Estimates, resampled: Array | None) -> Co
     """
     others = None if resampled is None else resampled.sum(axis=1, keepdims=True) - resampled
     rest = estimate(
-        estimates.metric, sums.columns, sums.rest, clustered=estimates.clustered, resampled=others
+        estimates.metric,
+        sums.columns,
+        sums.rest,
+        clustered=estimates.clustered,
+        resampled=others,
+        score=estimates.score,
     )
     shared = np.einsum("gk,gkl,gl->g", estimates.gradients, sums.rest_moments(), rest.gradients)
     factor = small_sample_factor(estimates.units) * small_sample_factor(rest.units)
@@ -208,7 +226,8 @@ class Gap:
     value, low, high : float
         Largest minus smallest value, at least 0, and its simultaneous interval.
     ratio, ratio_low, ratio_high : float
-        Largest over smallest value, at least 1, and its simultaneous interval.
+        Worst over best value (smallest over largest where neither is better), and its
+        simultaneous interval: at least 1 where lower is better, else at most 1.
     chance, p_value : float
         The gap expected if no group differed, and the p-value of that hypothesis.
     """
@@ -255,35 +274,43 @@ def gap(sums: Sums, estimates: Estimates, confidence: float, resamples: int, see
     smallest, largest = int(order[0]), int(order[-1])
     p_value = homogeneity(estimates.metric, sums, estimates, resamples, seed)
     differ = p_value <= 1 - confidence
-    lower_is_better = estimates.metric.direction == "lower"
+    smallest_is_worst = estimates.metric.direction == "higher"
     ends = int(np.flatnonzero((first == min(order[[0, -1]])) & (second == max(order[[0, -1]])))[0])
-    ratio, ratio_low, ratio_high = _gap_ratio(contrast, ends, confidence)
+    ratio, ratio_low, ratio_high = _gap_ratio(contrast, ends, confidence, differ)
     return Gap(
-        worst=largest if lower_is_better else smallest,
-        best=smallest if lower_is_better else largest,
+        worst=smallest if smallest_is_worst else largest,
+        best=largest if smallest_is_worst else smallest,
         value=float(estimates.value[largest] - estimates.value[smallest]),
         low=max(_largest(low, -high), 0.0) if differ else 0.0,
-        high=min(_largest(high, -low), np.inf if estimates.metric.range == "rate" else 1.0),
+        high=min(_largest(high, -low), float(np.ptp(LIMITS[estimates.metric.range]))),
         ratio=ratio,
-        ratio_low=ratio_low if differ or math.isnan(ratio_low) else 1.0,
+        ratio_low=ratio_low,
         ratio_high=ratio_high,
-        chance=chance_gap(sums, estimates, resamples, seed),
+        chance=float(np.mean(chance_gaps(sums, estimates, resamples, seed))),
         p_value=p_value,
     )
 
 
-def _gap_ratio(contrast: Contrast, ends: int, confidence: float) -> tuple[float, float, float]:
-    """Largest over smallest value (the pair `ends`), and its simultaneous interval over all pairs.
+def _gap_ratio(
+    contrast: Contrast, ends: int, confidence: float, differ: bool
+) -> tuple[float, float, float]:
+    """Worst over best value (the pair `ends`), and its simultaneous interval over all pairs.
 
-    Undefined where the smallest is 0, without interval where either group's units do not vary.
+    Undefined where the smaller is 0 or less, without interval where either group's units do not
+    vary, and up to equality where no group is shown to differ.
     """
     low, high = contrast.ratio_interval(confidence, len(contrast.difference))
     sides = np.sort([contrast.a.value[ends], contrast.b.value[ends]])
-    ratio = float(_divide(sides[1], sides[0]))
-    if not np.isfinite(low[ends]):
-        return ratio, np.nan, np.nan
-    low, high = np.concatenate([low, _divide(1.0, high)]), np.concatenate([high, _divide(1.0, low)])
-    return ratio, max(_largest(low), 1.0), _largest(high)
+    found = [float(_divide(sides[1], sides[0])) if sides[0] > 0 else np.nan, np.nan, np.nan]
+    if np.isfinite(low[ends]) and sides[0] > 0:
+        largest_low, largest_high = (
+            _largest(low, _divide(1.0, high)),
+            _largest(high, _divide(1.0, low)),
+        )
+        found[1:] = max(largest_low, 1.0) if differ else 1.0, largest_high
+    if contrast.a.metric.direction == "lower":
+        return found[0], found[1], found[2]
+    return 1 / found[0], 1 / found[2], 1 / found[1]
 
 
 def percentile_gap(estimates: Estimates, confidence: float) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from fairaudit.arrays import Array
-from fairaudit.metrics import Metric, trial_variance
+from fairaudit.metrics import LIMITS, Metric, own_variance, trial_variance
 from fairaudit.stats import intervals
 from fairaudit.stats.distributions import normal_quantile
 from fairaudit.stats.intervals import Interval
@@ -97,8 +97,8 @@ class Estimates:
         if self.replicates is not None:
             low, high = quantiles(self.replicates, confidence)
             # Normal replicates of few records may leave the range.
-            low = np.maximum(low, 0)
-            high = high if self.metric.range == "rate" else np.minimum(high, 1)
+            least, most = LIMITS[self.metric.range]
+            low, high = np.maximum(low, least), np.minimum(high, most)
         elif self.binomial:
             z = normal_quantile((1 + confidence) / 2)
             low, high = intervals.wilson(self.value * self.n, self.n, z)
@@ -181,7 +181,7 @@ def estimate(
 
 
 def _design_effect(metric: Metric, value: Array, n: Array, units: Array, variance: Array) -> Array:
-    """Variance relative to that of n independent trials, at least 1.
+    """Variance relative to that of n independent trials, at least 1 where that follows from values.
 
     A group without variance borrows from the others; where no group has any, a unit counts as
     one trial.
@@ -191,4 +191,5 @@ def _design_effect(metric: Metric, value: Array, n: Array, units: Array, varianc
         independent = trial / n
         seen = (variance > 0) & (independent > 0)
         borrowed = variance[seen].sum() / independent[seen].sum() if seen.any() else n / units
-        return np.maximum(np.where(seen, variance / independent, borrowed), 1.0)
+        effect = np.where(seen, variance / independent, borrowed)
+    return effect if own_variance(metric.range) else np.maximum(effect, 1.0)

@@ -55,19 +55,19 @@ def homogeneity(
     return _dealt(metric, sums, resamples, draw)
 
 
-def chance_gap(sums: Sums, estimates: Estimates, resamples: int, seed: int) -> float:
-    """Mean gap between the worst and the best group, were there no difference.
+def chance_gaps(sums: Sums, estimates: Estimates, resamples: int, seed: int, *names: str) -> Array:
+    """Gaps between the worst and the best group, were there no difference, shape (B,).
 
     From normal draws with the groups' own sampling covariances: groups of few or uneven units
-    scatter more.
+    scatter more. Draws of different `names` are independent.
     """
     covariance = np.nan_to_num(sums.covariance(estimates.gradients))
     np.fill_diagonal(covariance, _believable(estimates.metric, sums, estimates))
     values, vectors = np.linalg.eigh(covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    draw = seeded(seed, sums.attribute, "chance")
+    draw = seeded(seed, sums.attribute, "chance", *names)
     drawn = draw.standard_normal((resamples, len(values))) @ root
-    return float(np.mean(np.ptp(drawn, axis=1)))
+    return np.asarray(np.ptp(drawn, axis=1))
 
 
 def _james(value: Array, variance: Array) -> Array:

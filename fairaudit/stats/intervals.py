@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fairaudit.arrays import Array
-from fairaudit.metrics import Range
+from fairaudit.metrics import LIMITS, Range, own_variance
 from fairaudit.stats import distributions
 
 Interval = tuple[Array, Array]
@@ -62,8 +62,9 @@ def linearised(
         Estimate and its linearised variance.
     df : array
         Degrees of freedom: units less one.
-    range : {"proportion", "bounded", "rate"}
-        Where values may lie; a rate is taken to its logarithm, the others to their log odds.
+    range : Range
+        Where values may lie; rates and amounts are taken to their logarithm, shares to their log
+        odds, what may be negative is left as it is.
     confidence : float
         Level in (0, 1).
 
@@ -78,18 +79,18 @@ def linearised(
     >>> low.round(3).tolist(), high.round(3).tolist()
     ([0.16], [0.251])
     """
-    usable = (variance > 0) & (value > 0) & (df >= 1)
-    if range != "rate":
-        usable &= value < 1
+    least, most = LIMITS[range]
+    usable = (variance > 0) & (value > least) & (value < most) & (df >= 1)
     v = np.where(usable, value, 0.5)
-    slope = 1 / v if range == "rate" else 1 / (v * (1 - v))
-    half = t_quantiles(confidence, np.where(usable, df, 1)) * slope
+    half = t_quantiles(confidence, np.where(usable, df, 1))
     half *= np.sqrt(np.where(usable, variance, np.nan))
+    if least < 0:
+        return v - half, v + half
     # With one degree of freedom the factor may overflow: the limit is then the range's end.
     with np.errstate(over="ignore"):
-        if range == "rate":
-            return v * np.exp(-half), v * np.exp(half)
-        against = (1 - v) / v
+        if most > 1:
+            return v * np.exp(-half / v), v * np.exp(half / v)
+        half, against = half / (v * (1 - v)), (1 - v) / v
         return 1 / (1 + against * np.exp(half)), 1 / (1 + against * np.exp(-half))
 
 
@@ -101,7 +102,7 @@ def from_effective_n(
     No errors in ten speakers do not prove a rate of 0: the interval must not be [0, 0]. The
     denominator `n` is divided by the design effect seen elsewhere; then Wilson's interval with
     a t quantile (Korn & Graubard, Survey Methodology 24(2), 1998) or, for rates, Garwood's
-    Poisson limits.
+    Poisson limits. Of amounts the design effect is the variance of a trial elsewhere: Student's t.
 
     Examples
     --------
@@ -114,6 +115,9 @@ def from_effective_n(
     ([0.0], [0.123])
     """
     effective = np.asarray(n / design_effect, dtype=float)
+    if own_variance(range):
+        half = t_quantiles(confidence, df) / np.sqrt(effective)
+        return np.maximum(value - half, LIMITS[range][0]), value + half
     if range != "rate":
         return wilson(value * effective, effective, t_quantiles(confidence, df))
     tail = (1 - confidence) / 2

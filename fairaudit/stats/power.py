@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from fairaudit.arrays import Array
-from fairaudit.metrics import Range, trial_variance
+from fairaudit.metrics import LIMITS, Range, own_variance, trial_variance
 from fairaudit.stats.intervals import t_quantiles
 
 #: The power that planning is for: the usual 80 %.
@@ -27,7 +27,7 @@ class Plan:
         Their effective denominators: n divided by the design effect.
     df : array, shape (M,)
         Degrees of freedom of their differences.
-    range : {"proportion", "bounded", "rate"}
+    range : Range
         Decides how the variance of a single trial follows from the value.
     alpha : float
         Level of the two-sided test.
@@ -88,7 +88,10 @@ def minimum_detectable(plan: Plan) -> Array:
     """
     base = plan.pooled
     share = plan.m / (plan.n + plan.m)
-    low, high = 0 * base, 1e3 * base if plan.range == "rate" else 1 - base
+    if own_variance(plan.range):  # then it does not depend on the values
+        needed = plan.required(base, base, base)
+        return np.where(plan.df >= 0.5, needed, np.nan)
+    low, high = 0 * base, 1e3 * base if LIMITS[plan.range][1] > 1 else 1 - base
 
     def too_small(difference: Array) -> Array:
         shifted = base + difference

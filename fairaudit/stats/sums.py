@@ -279,7 +279,9 @@ class Accumulator:
         self._moments = np.zeros((0, len(self.columns), len(self.columns)))
         self._pending = 0
 
-    def add(self, group: Array, cluster: Array | None, counts: Array) -> None:
+    def add(
+        self, group: Array, cluster: Array | None, counts: Array, times: Array | None = None
+    ) -> None:
         """Add records.
 
         Parameters
@@ -288,18 +290,21 @@ class Accumulator:
             Codes below 2**31; `cluster` is None where not clustered.
         counts : array, shape (n, K)
             Counts of each record.
+        times : array, shape (n,), optional
+            How many records each row stands for, all alike.
         """
         key = group.astype(np.int64)
         if cluster is not None:
             key |= cluster.astype(np.int64) << 32
         present, index = np.unique(key, return_inverse=True)
-        self._keep(present, _add_up(index, counts, len(present)))
+        whole = counts if times is None else counts * times[:, None]
+        self._keep(present, _add_up(index, whole, len(present)))
         if not self.clustered and len(present):
             grown = np.zeros(
                 (max(int(present[-1]) + 1, len(self._moments)), *self._moments.shape[1:])
             )
             grown[: len(self._moments)] = self._moments
-            grown[present] += _moments(index, counts, len(present))
+            grown[present] += _moments(index, counts, len(present), others=whole)
             self._moments = grown
 
     def _keep(self, keys: Array, sums: Array) -> None:

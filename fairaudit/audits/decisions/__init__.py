@@ -1,0 +1,1 @@
+"""What audits of decisions, scores, numbers and rankings share."""

@@ -1,0 +1,347 @@
+"""Errors of decisions, scores, numbers and rankings by group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from fairaudit.arrays import Array
+from fairaudit.assess import Design, Part, assessments, conclude
+from fairaudit.audit import Audit, Records
+from fairaudit.audits.decisions.confusion import Confusions
+from fairaudit.audits.decisions.control import Control
+from fairaudit.audits.decisions.kept import Kept
+from fairaudit.audits.decisions.parity import Parity
+from fairaudit.audits.decisions.roles import Roles
+from fairaudit.audits.decisions.tasks import Binary, Multiclass, Ranking, Regression, Task
+from fairaudit.exceptions import FairauditError
+from fairaudit.metrics import METRICS, Metric
+from fairaudit.selection import Selection
+from fairaudit.stats.sums import Sums
+from fairaudit.table import MISSING_VALUES, Batch, Table, Workspace
+
+TaskName = Literal["binary", "multiclass", "regression", "ranking"]
+#: Rules whose tables can be asked for.
+Rule = Literal["four-fifths", "ll144"]
+#: Local Law 144 lets categories with a smaller share of the data be left out of impact ratios.
+_MIN_SHARE = 0.02
+
+
+def errors(
+    data: Any,
+    *,
+    by: str | Sequence[str] = (),
+    label: str | None = None,
+    prediction: str | None = None,
+    score: str | None = None,
+    threshold: str | float | Sequence[str | float] = (),
+    task: TaskName = "binary",
+    positive: str | Sequence[str] = (),
+    positive_label: str | Sequence[str] = (),
+    classes: str | Sequence[str] = (),
+    top_k: int | Sequence[int] = (),
+    query: str | None = None,
+    weight: str | None = None,
+    control: str | None = None,
+    cluster: str | None = None,
+    metrics: Sequence[str] = (),
+    rule: Rule | None = None,
+    bins: str | Sequence[str] = (),
+    where: str | None = None,
+    na: Sequence[str] = MISSING_VALUES,
+    progress: Callable[[int], None] = lambda records: None,
+    **design: Any,
+) -> Audit:
+    """Audit the errors of a predictor by group.
+
+    Parameters
+    ----------
+    data : path, pattern, sequence of paths, "-" or data frame
+        A table with a row per record.
+    by : str or sequence of str
+        Attributes, and crossings such as ``sex:race``.
+    label, prediction, score : str, optional
+        Columns of what was true, what was decided, and the score behind it. Without `label`
+        selection rates only.
+    threshold : number, "median" or sequence of them
+        Scores from which a decision is positive (above the median of all scores for
+        ``median``); 0.5 where none is given.
+    task : {"binary", "multiclass", "regression", "ranking"}
+        What is predicted.
+    positive, positive_label : str or sequence of str
+        Values that are positive, matched exactly, of predictions, and of labels where they are
+        others. Without them 1, true and yes are.
+    classes : str or sequence of str
+        Of several classes, those that are also reported on their own.
+    top_k : int or sequence of int
+        How many of a ranking are selected; 10 where not given.
+    query : str, optional
+        Column of what is ranked within.
+    weight : str, optional
+        Column of weights.
+    control : str, optional
+        Column at whose equal values groups are compared as well.
+    cluster : str, optional
+        Column of what was sampled independently.
+    metrics : sequence of str
+        Names; the first is the headline. All that the data allow where none is given.
+    rule : {"four-fifths", "ll144"}, optional
+        A rule of the field that the report is to follow; selection rates only.
+    bins : str or sequence of str
+        Numeric attributes to cut: ``age=18,30,45``.
+    where : str, optional
+        SQL condition on the columns.
+    na : sequence of str
+        What stands for a missing value.
+    progress : callable
+        Told how many records were read so far.
+    **design
+        Settings of `Design`: ``compare_to``, ``min_n``, ``confidence``, ``interval``,
+        ``correction``, ``resamples``, ``seed``.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    FairauditError
+        If data or arguments do not allow an audit; the message says what to do.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> people = pd.DataFrame({"hired": [1, 1, 0, 1, 0, 0], "sex": ["m", "m", "m", "f", "f", "f"]})
+    >>> audit = errors(people, prediction="hired", by="sex")
+    >>> [(row.group, round(row.value, 3)) for row in audit.estimates]
+    [('(all)', 0.5), ('f', 0.333), ('m', 0.667)]
+    """
+    roles = Roles(label, prediction, score, weight, query)
+    selection = Selection.of(by, cluster, bins, where, na)
+    settings = Design(**design)
+    named = {"positive": _texts(positive), "label": _texts(positive_label)}
+    chosen = _task(task, roles, named, _texts(threshold), _texts(classes), top_k, na)
+    with Workspace() as workspace:
+        table = workspace.open(data)
+        roles.resolve(table)
+        selection = selection.resolve(table)
+        reader = _Reader(table, roles, chosen, selection, control)
+        reader.count(progress)
+        records = reader.records()
+    shown = _metrics(metrics, chosen)
+    return conclude(
+        "errors",
+        selection=selection,
+        files=table.files,
+        records=records,
+        parts=list(reader.parts(shown, settings, _MIN_SHARE if rule == "ll144" else 0.0)),
+        metrics=shown,
+        design=settings,
+        settings={
+            **roles.settings(),
+            **chosen.settings(),
+            "control": control,
+            "rule": rule,
+            "metric": ",".join(metrics) or None,
+        },
+        notes=[*chosen.notes(), *table.notes, *selection.notes(table)],
+        explanations=reader.confusions.explanations(),
+    )
+
+
+def _texts(value: Any) -> list[str]:
+    """One value or several, as texts."""
+    several = [value] if isinstance(value, str | int | float) else value
+    return [str(each) for each in several]
+
+
+def _task(
+    name: str,
+    roles: Roles,
+    named: Mapping[str, Sequence[str]],
+    thresholds: Sequence[str],
+    classes: Sequence[str],
+    top_k: int | Sequence[int],
+    na: Sequence[str],
+) -> Task:
+    """The task of this name; options of others are refused."""
+    if name not in get_args(TaskName):
+        raise FairauditError(f"--task {name}: expected {', '.join(get_args(TaskName))}.")
+    top = [top_k] if isinstance(top_k, int) else list(top_k)
+    for option, given, needed in (
+        ("--threshold", thresholds, "binary"),
+        ("--positive", named["positive"], "binary"),
+        ("--positive-label", named["label"], "binary"),
+        ("--class", classes, "multiclass"),
+        ("--top-k", top, "ranking"),
+        ("--query", roles.query, "ranking"),
+    ):
+        if given and name != needed:
+            raise FairauditError(f"{option} is for --task {needed}; this is --task {name}.")
+    if name == "multiclass":
+        return Multiclass(roles, classes)
+    if name == "regression":
+        return Regression(roles)
+    if name == "ranking":
+        return Ranking(roles, top)
+    return Binary(roles, named["positive"], named["label"], thresholds, na)
+
+
+def _metrics(names: Sequence[str], task: Task) -> list[Metric]:
+    """Metrics by name; by default all that the task has."""
+    known = list(dict.fromkeys(name for tally in task.tallies for name in tally.metrics))
+    known += task.further
+    for name in names:
+        if name not in known:
+            raise FairauditError(
+                f"--metric {name}: expected one of {', '.join(known)} (what these columns allow)."
+            )
+    return [METRICS[name] for name in dict.fromkeys(names or known)]
+
+
+class _Reader:
+    """Reads the records, and adds them up in every way that the task has."""
+
+    def __init__(
+        self, table: Table, roles: Roles, task: Task, selection: Selection, control: str | None
+    ) -> None:
+        self.table, self.roles, self.task, self.selection = table, roles, task, selection
+        self.control = Control(selection, control, table) if control else None
+        self.total = self.used = 0
+        self.weight = 0.0
+        self.dropped = dict.fromkeys(["filtered by --where", *self._required().values()], 0)
+        self.codes: list[Any] = []
+
+    def _required(self) -> dict[str, str]:
+        """Columns without which a record cannot be counted, and what is said then."""
+        names = {role: name for role, name in vars(self.roles).items() if name is not None}
+        return {name: f"no {role}" for role, name in names.items()}
+
+    def count(self, progress: Callable[[int], None]) -> None:
+        """Read the table once, or twice where the task must look first, and count."""
+        self.task.prepare(self._batches())
+        self.total = 0
+        self.dropped = dict.fromkeys(self.dropped, 0)
+        self.groupings = [self.selection.grouping(t.columns) for t in self.task.tallies]
+        self.confusions = Confusions(self.task, self.groupings[0])
+        self.kept = Kept(self.task, self.groupings[0])
+        for batch in self._batches():
+            self._add(batch)
+            progress(self.total)
+        self.task.check()
+
+    def _add(self, batch: Batch) -> None:
+        """Count one batch of records."""
+        counts = self.task.count(batch)
+        codes = [
+            grouping.add(batch.labels, matrix, batch.times)
+            for grouping, matrix in zip(self.groupings, counts, strict=True)
+        ]
+        self.kept.add(self.task.keep(batch), codes[0])
+        self.confusions.add(batch, codes[0])
+        if self.control is not None:
+            self.control.add(batch, self.task.tallies[0].columns, counts[0])
+        self.used += batch.records
+        self.weight += float(counts[0][:, 1].sum())
+
+    def _batches(self) -> Iterator[Batch]:
+        """Records that can be counted; those that cannot are counted by reason."""
+        grouping = self.selection.grouping(())
+        labels = [*grouping.labels, *self.task.labels]
+        if self.control is not None:
+            labels.append(self.control.column)
+        scan = self.table.scan(
+            labels=list(dict.fromkeys(labels)),
+            numbers=self.task.numbers,
+            where=self.selection.where,
+            missing_values=self.selection.na,
+            alike=self.task.alike,
+        )
+        for batch in scan:
+            self.total += batch.records
+            kept = self._kept(batch)
+            if len(kept.keep):
+                self._check(kept)
+                yield kept
+
+    def _kept(self, batch: Batch) -> Batch:
+        """Drop records that cannot be counted, and count them by reason."""
+        batch = self._drop(batch, batch.keep, "filtered by --where")
+        for name, reason in self._required().items():
+            if name in self.task.numbers:
+                present = ~np.isnan(batch.numbers[name])
+            else:
+                missing = {None, *self.selection.na}
+                present = np.array([cell not in missing for cell in batch.labels[name]], dtype=bool)
+            batch = self._drop(batch, present, reason)
+        return batch
+
+    def _drop(self, batch: Batch, keep: Array, reason: str) -> Batch:
+        if keep.all():
+            return batch
+        left = batch.select(keep)
+        self.dropped[reason] += batch.records - left.records
+        return left
+
+    def _check(self, batch: Batch) -> None:
+        """Require that weights and scores are where they may be.
+
+        Raises
+        ------
+        FairauditError
+            If one is not; the message names the row.
+        """
+        limits = {self.roles.weight: (0.0, np.inf)}
+        if isinstance(self.task, Binary) and self.task.bounded:
+            limits[self.roles.score] = (0.0, 1.0)
+        for name, (low, high) in limits.items():
+            if (
+                name is not None
+                and not ((batch.numbers[name] >= low) & (batch.numbers[name] <= high)).all()
+            ):
+                raise self.table.outside(name, low, high)
+
+    def records(self) -> Records:
+        """What became of the records.
+
+        Raises
+        ------
+        FairauditError
+            If none is left, or all weigh nothing.
+        """
+        dropped = {reason: count for reason, count in self.dropped.items() if count}
+        if not self.used:
+            why = "; ".join(f"{reason}: {count}" for reason, count in dropped.items())
+            raise FairauditError(f"{self.table.name}: no records to audit{why and f' ({why})'}.")
+        if not self.weight:
+            raise FairauditError(
+                f"{self.table.name}: all weights in column '{self.roles.weight}' are 0."
+            )
+        return Records(self.total, self.used, dropped)
+
+    def parts(self, metrics: Sequence[Metric], design: Design, min_share: float) -> Iterator[Part]:
+        """What each way of counting shows, then what needs every record, then at equal control."""
+        weighted = self.roles.weight is not None
+        for tally, grouping in zip(self.task.tallies, self.groupings, strict=True):
+            own = [metric for metric in metrics if metric.name in tally.metrics]
+            if not own:
+                continue
+            grouped = _marked(grouping.result(), tally.variant)
+            parts = assessments(grouped, self.selection, own, design, weighted)
+            yield from parts
+            yield from (Parity(part, min_share) for part in parts[1:])
+            if self.control is not None and tally is self.task.tallies[0]:
+                yield from self.control.parts(parts[1:])
+        names = {metric.name for metric in metrics}
+        yield from self.kept.parts([n for n in self.task.further if n in names], design)
+
+
+def _marked(
+    grouped: tuple[Sums, list[Sums]], variant: Mapping[str, Any] | None
+) -> tuple[Sums, list[Sums]]:
+    """Sums marked with their variant."""
+    overall, each = grouped
+    return replace(overall, variant=variant), [replace(sums, variant=variant) for sums in each]

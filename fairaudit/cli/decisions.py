@@ -1,0 +1,170 @@
+"""Commands of decisions: errors, search."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from fairaudit.cli.app import command
+from fairaudit.cli.options import (
+    GROUPS,
+    Bins,
+    By,
+    Cluster,
+    CompareTo,
+    Confidence,
+    Correction,
+    Corrections,
+    Format,
+    Formats,
+    Interval,
+    Intervals,
+    MinN,
+    Na,
+    Output,
+    Quiet,
+    Resamples,
+    Seed,
+    Where,
+    deliver,
+    option,
+)
+
+
+class Task(str, Enum):
+    """What is predicted."""
+
+    binary = "binary"
+    multiclass = "multiclass"
+    regression = "regression"
+    ranking = "ranking"
+
+
+class Rule(str, Enum):
+    """A table in the form that a rule asks for."""
+
+    four_fifths = "four-fifths"
+    ll144 = "ll144"
+
+
+Records = Annotated[
+    list[str],
+    typer.Argument(
+        help="CSV, TSV, JSON lines or Parquet with a row per record; - is stdin.",
+        metavar="FILE...",
+        show_default=False,
+    ),
+]
+Label = Annotated[str | None, option("Column of what was true.", metavar="COLUMN")]
+Prediction = Annotated[str | None, option("Column of what was decided.", metavar="COLUMN")]
+Positive = Annotated[
+    list[str] | None,
+    option("A positive value, or several: high,medium. Repeatable.", metavar="VALUE"),
+]
+PositiveLabel = Annotated[
+    list[str] | None,
+    option("A positive value of the label, where it has others. Repeatable.", metavar="VALUE"),
+]
+
+
+@command
+def errors(
+    file: Records,
+    by: By = None,
+    label: Label = None,
+    prediction: Prediction = None,
+    score: Annotated[str | None, option("Column of scores.", metavar="COLUMN")] = None,
+    threshold: Annotated[
+        list[str] | None,
+        option("Score from which to decide yes: 0.5, or median. Repeatable.", metavar="NUMBER"),
+    ] = None,
+    task: Annotated[Task, option("What is predicted.")] = Task.binary,
+    positive: Positive = None,
+    positive_label: PositiveLabel = None,
+    class_: Annotated[
+        list[str] | None,
+        option("Of several classes, one to report on its own. Repeatable.", "--class"),
+    ] = None,
+    top_k: Annotated[
+        list[int] | None, option("Of a ranking, how many are selected. Repeatable.")
+    ] = None,
+    query: Annotated[
+        str | None, option("Column of what is ranked within.", metavar="COLUMN")
+    ] = None,
+    weight: Annotated[str | None, option("Column of weights.", metavar="COLUMN")] = None,
+    metric: Annotated[
+        list[str] | None,
+        option("Report these metrics instead of all, the first in full. Repeatable."),
+    ] = None,
+    table: Annotated[
+        Rule | None, option("Print the table that a rule asks for, and nothing else.")
+    ] = None,
+    cluster: Cluster = None,
+    control: Annotated[
+        str | None,
+        option(
+            "Compare groups at equal values of a column as well.", panel=GROUPS, metavar="COLUMN"
+        ),
+    ] = None,
+    bins: Bins = None,
+    where: Where = None,
+    na: Na = None,
+    compare_to: CompareTo = "rest",
+    min_n: MinN = 0,
+    confidence: Confidence = 0.95,
+    interval: Intervals = Interval.auto,
+    correction: Corrections = Correction.holm,
+    resamples: Resamples = 2000,
+    seed: Seed = 0,
+    output: Output = None,
+    format: Formats = Format.table,
+    quiet: Quiet = False,
+) -> None:
+    """Errors of decisions, scores, numbers and rankings by group.
+
+    Example: fairaudit errors decisions.csv --label y --prediction yhat --by sex --by sex:race
+    """
+    from fairaudit.audits.errors import errors
+    from fairaudit.report.progress import progress
+    from fairaudit.table import MISSING_VALUES
+
+    with progress(Console(stderr=True), quiet) as report:
+        audit = errors(
+            file,
+            by=by or (),
+            label=label,
+            prediction=prediction,
+            score=score,
+            threshold=_listed(threshold),
+            task=task.value,
+            positive=_listed(positive),
+            positive_label=_listed(positive_label),
+            classes=class_ or (),
+            top_k=top_k or (),
+            query=query,
+            weight=weight,
+            control=control,
+            cluster=cluster,
+            metrics=metric or (),
+            rule=None if table is None else table.value,
+            bins=bins or (),
+            where=where,
+            na=MISSING_VALUES if na is None else tuple(na),
+            progress=report,
+            compare_to=compare_to,
+            min_n=min_n,
+            confidence=confidence,
+            interval=interval.value,
+            correction=correction.value,
+            resamples=resamples,
+            seed=seed,
+        )
+    deliver(audit, format, output, further=metric is None or len(metric) > 1)
+
+
+def _listed(values: list[str] | None) -> list[str]:
+    """Values given one by one or joined by commas."""
+    return [part for value in values or () for part in value.split(",")]
