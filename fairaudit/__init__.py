@@ -1,28 +1,30 @@
 """Audits whether a model treats groups of people alike."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Audit", "FairauditError", "wer"]
+__all__ = ["Audit", "FairauditError", "errors", "search", "wer"]
 
 if TYPE_CHECKING:
     from fairaudit.audit import Audit
+    from fairaudit.audits.errors import errors
+    from fairaudit.audits.search import search
     from fairaudit.audits.wer import wer
     from fairaudit.exceptions import FairauditError
+
+#: Where the public names are defined.
+_HOMES = {
+    "Audit": "fairaudit.audit",
+    "FairauditError": "fairaudit.exceptions",
+    "errors": "fairaudit.audits.errors",
+    "search": "fairaudit.audits.search",
+    "wer": "fairaudit.audits.wer",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Imported when first used, so that `fairaudit --help` answers at once.
-    if name == "wer":
-        from fairaudit.audits.wer import wer
-
-        return wer
-    if name == "Audit":
-        from fairaudit.audit import Audit
-
-        return Audit
-    if name == "FairauditError":
-        from fairaudit.exceptions import FairauditError
-
-        return FairauditError
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'fairaudit' has no attribute {name!r}")

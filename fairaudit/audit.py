@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -184,13 +184,13 @@ class Audit:
         """The audit file's content: undefined values None, floats to 12 significant digits."""
         content = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in ("data", "estimates", "comparisons"):
-            content[name] = [asdict(row) for row in content[name]]
+            content[name] = [vars(row) for row in content[name]]
         content["explanations"] = [
-            asdict(row)
+            vars(row)
             for row in self.explanations
             if row.kind not in QUOTING or self.settings.get("explain")
         ]
-        content["records"] = asdict(self.records)
+        content["records"] = vars(self.records)
         content["sums"] = [_sums_to_dict(sums) for sums in self.sums]
         plain: dict[str, Any] = _plain({"schema": SCHEMA, **content})
         return plain

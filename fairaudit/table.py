@@ -290,7 +290,9 @@ class Table:
     @property
     def notes(self) -> list[str]:
         """What a reader of the results must know of the files."""
-        return [note for file in self.files for note in file.notes]
+        doubled = dict.fromkeys(column.name for column in self.columns if column.duplicated)
+        twice = f"{self.name}: stand twice in the header, and are not used: {', '.join(doubled)}."
+        return [*([twice] if doubled else []), *(n for file in self.files for n in file.notes)]
 
     @property
     def names(self) -> list[str]:
@@ -369,7 +371,7 @@ class Table:
         where: str | None = None,
         missing_values: Sequence[str] = MISSING_VALUES,
         alike: bool = False,
-    ) -> Iterator[Batch]:
+    ) -> Generator[Batch]:
         """Read records in batches of at most `BATCH`.
 
         Parameters
@@ -395,9 +397,11 @@ class Table:
         if identity is not None:
             cells.append(f"coalesce({column_name(self.column(identity))}::VARCHAR, '')")
         figures = [_figure(self.column(name), missing_values) for name in numbers]
-        query = self._query([*cells, *figures], len(cells), where, missing_values, alike)
+        together = [self.column(name) for name in (*labels, *numbers)] if alike else None
+        query = self._query([*cells, *figures], len(cells), where, missing_values, together)
         layout = _Layout(texts, labels, identity is not None, numbers, alike)
         stream = self._stream(query, where, alike)
+        before = 0
         for array, start, stop in stream:
             batch = layout.batch(array, start, stop)
             for name in texts:
@@ -405,9 +409,11 @@ class Table:
                     stream.close()
                     raise self._no_text(name)
             for name in numbers:
-                if np.isinf(batch.numbers[name]).any():
+                odd = np.flatnonzero(np.isinf(batch.numbers[name]) & batch.keep)
+                if len(odd):
                     stream.close()
-                    raise self._no_number(name, missing_values)
+                    raise self._no_number(name, before + int(odd[0]))
+            before += len(batch.keep)
             yield batch
 
     def _query(
@@ -416,32 +422,37 @@ class Table:
         strings: int,
         where: str | None,
         missing: Sequence[str],
-        alike: bool,
+        together: Sequence[Column] | None,
     ) -> str:
         """SQL that gives cells, then whether the record is kept, then how many are alike.
 
-        The first so many `strings` among the cells end with a line feed.
+        The first so many `strings` among the cells end with a line feed. Records that are alike
+        in the columns `together` are counted before cells are made of them.
         """
-        # No column of the user's is called so.
-        names = [f'"fairaudit:{i}"' for i in range(len(cells))]
-        outputs = [f"{cell} AS {name}" for cell, name in zip(cells, names, strict=True)]
         kept = "1::UTINYINT"
         source = f"({self.select})"
         if where is not None:
-            known = {c.name: (c.alias, c.type in ("VARCHAR", "JSON")) for c in self.columns}
+            # The condition sees missing values as such; the cells are as they stand.
+            seen = {column.alias: f"fairaudit:where:{column.alias}" for column in self.columns}
+            known = {c.name: (seen[c.alias], c.type in ("VARCHAR", "JSON")) for c in self.columns}
             condition, used = compile_condition(self.workspace.connection, where, known)
             values = [
-                f"{_value(column, missing)} AS {column_name(column)}"
+                f", {_value(column, missing)} AS {identifier(seen[column.alias])}"
                 for column in self.columns
-                if column.alias in used
+                if seen[column.alias] in used
             ]
-            source = f"(SELECT {', '.join([*outputs, *values])} FROM {source})"
-            outputs, kept = names, f"({condition} IS TRUE)::UTINYINT"
-        query = f'SELECT {", ".join([*outputs, kept])} AS "fairaudit:kept" FROM {source}'
-        if alike:
-            query = f"SELECT *, count(*)::BIGINT FROM ({query}) GROUP BY ALL"
-        ended = ", ".join(f"{name} || chr(10) AS {name}" for name in names[:strings])
-        return f"SELECT * REPLACE ({ended}) FROM ({query})" if ended else query
+            source = f"(SELECT *{''.join(values)} FROM {source})"
+            kept = f"({condition} IS TRUE)::UTINYINT"
+        if together is not None:
+            columns = ", ".join(dict.fromkeys([*map(column_name, together)]))
+            source = (
+                f"(SELECT {columns}, {kept} AS {_KEPT}, count(*)::BIGINT AS {_TIMES} "
+                f"FROM {source} GROUP BY ALL)"
+            )
+            kept = _KEPT
+        ended = [f"{cell} || chr(10)" for cell in cells[:strings]]
+        outputs = [*ended, *cells[strings:], kept, *([_TIMES] if together is not None else [])]
+        return f"SELECT {', '.join(outputs)} FROM {source}"
 
     def _stream(
         self, query: str, where: str | None, alike: bool
@@ -532,28 +543,32 @@ class Table:
                 "Audit one run at a time (--where), or name another column: --id-column"
             )
 
-    def outside(self, name: str, low: float, high: float) -> FairauditError:
+    def outside(
+        self, name: str, low: float, high: float, missing: Sequence[str], where: str | None
+    ) -> FairauditError:
         """Say which number of a column is the first outside [low, high]."""
-        column = self.column(name)
-        cell = f"TRY_CAST({column_name(column)} AS DOUBLE)"
-        number, text = self.rows(
-            f"SELECT n, text FROM (SELECT row_number() OVER () AS n, {cell} AS cell, "
-            f"{column_name(column)}::VARCHAR AS text FROM records) "
-            f"WHERE cell < {low!r} OR cell > '{high!r}'::DOUBLE LIMIT 1"
-        )[0]
+        number, text = self._first_outside(name, low, high, missing, where)
         expected = "0 or more" if np.isinf(high) else f"a number from {low:g} to {high:g}"
         return FairauditError(f"{self.name}, row {number}: {name} is {text}; expected {expected}.")
 
-    def _no_number(self, name: str, missing: Sequence[str]) -> FairauditError:
-        """Find the first cell that is no number."""
-        column = self.column(name)
-        number, text = self.rows(
-            "SELECT n, text FROM (SELECT row_number() OVER () AS n, "
-            f"{column_name(column)}::VARCHAR AS text, {_figure(column, missing)} AS cell "
-            "FROM records) WHERE isnan(cell) LIMIT 1"
-        )[0]
+    def _first_outside(
+        self, name: str, low: float, high: float, missing: Sequence[str], where: str | None
+    ) -> tuple[int, str | None]:
+        before = 0
+        for batch in self.scan(labels=[name], numbers=[name], where=where, missing_values=missing):
+            cells = batch.numbers[name]
+            odd = np.flatnonzero(batch.keep & ((cells < low) | (cells > high)))
+            if len(odd):
+                return before + int(odd[0]) + 1, batch.labels[name][odd[0]]
+            before += len(batch.keep)
+        raise AssertionError(f"no number of {name} is outside [{low}, {high}]")
+
+    def _no_number(self, name: str, row: int) -> FairauditError:
+        """Say which cell is no number; rows count from 0."""
+        column = column_name(self.column(name))
+        text = self.rows(f"SELECT {column}::VARCHAR FROM records LIMIT 1 OFFSET {row}")[0][0]
         return FairauditError(
-            f"{self.name}, row {number}: {name} is '{text}'; expected a number. "
+            f"{self.name}, row {row + 1}: {name} is '{text}'; expected a number. "
             f"Use --na {text} to treat it as missing (--na replaces NA and the others)."
         )
 
@@ -607,6 +622,9 @@ def _figure(column: Column, missing: Sequence[str]) -> str:
         f"WHEN isfinite({cell}) THEN {cell} ELSE 'nan'::DOUBLE END"
     )
 
+
+#: No column of the user's is called so.
+_KEPT, _TIMES = '"fairaudit:kept"', '"fairaudit:times"'
 
 #: SQL types that have a value for "not a number".
 _FLOATS = ("FLOAT", "DOUBLE")

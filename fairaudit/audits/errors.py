@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,6 +18,7 @@ from fairaudit.audits.decisions.parity import Parity
 from fairaudit.audits.decisions.roles import Roles
 from fairaudit.audits.decisions.tasks import Binary, Multiclass, Ranking, Regression, Task
 from fairaudit.exceptions import FairauditError
+from fairaudit.groups import Attribute
 from fairaudit.metrics import METRICS, Metric
 from fairaudit.selection import Selection
 from fairaudit.stats.sums import Sums
@@ -47,7 +48,7 @@ def errors(
     weight: str | None = None,
     control: str | None = None,
     cluster: str | None = None,
-    metrics: Sequence[str] = (),
+    metrics: str | Sequence[str] = (),
     rule: Rule | None = None,
     bins: str | Sequence[str] = (),
     where: str | None = None,
@@ -68,7 +69,7 @@ def errors(
         selection rates only.
     threshold : number, "median" or sequence of them
         Scores from which a decision is positive (above the median of all scores for
-        ``median``); 0.5 where none is given.
+        ``median``); where none is given 0.5, and the median for Local Law 144.
     task : {"binary", "multiclass", "regression", "ranking"}
         What is predicted.
     positive, positive_label : str or sequence of str
@@ -86,10 +87,11 @@ def errors(
         Column at whose equal values groups are compared as well.
     cluster : str, optional
         Column of what was sampled independently.
-    metrics : sequence of str
+    metrics : str or sequence of str
         Names; the first is the headline. All that the data allow where none is given.
     rule : {"four-fifths", "ll144"}, optional
-        A rule of the field that the report is to follow; selection rates only.
+        A rule of the field that the report is to follow; it is about selection rates. By Local
+        Law 144 groups below 2 % of the records have no impact ratio.
     bins : str or sequence of str
         Numeric attributes to cut: ``age=18,30,45``.
     where : str, optional
@@ -122,16 +124,24 @@ def errors(
     roles = Roles(label, prediction, score, weight, query)
     selection = Selection.of(by, cluster, bins, where, na)
     settings = Design(**design)
-    named = {"positive": _texts(positive), "label": _texts(positive_label)}
-    chosen = _task(task, roles, named, _texts(threshold), _texts(classes), top_k, na)
+    options = _Options(
+        _texts(threshold),
+        _texts(positive),
+        _texts(positive_label),
+        _texts(classes),
+        _texts(top_k),
+        rule,
+    )
+    chosen = options.task(task, roles, na)
+    names = _texts(metrics)
     with Workspace() as workspace:
         table = workspace.open(data)
         roles.resolve(table)
-        selection = selection.resolve(table)
+        selection = _resolved(selection, control, table)
         reader = _Reader(table, roles, chosen, selection, control)
         reader.count(progress)
         records = reader.records()
-    shown = _metrics(metrics, chosen)
+        shown = _metrics(names, chosen, rule)
     return conclude(
         "errors",
         selection=selection,
@@ -145,52 +155,81 @@ def errors(
             **chosen.settings(),
             "control": control,
             "rule": rule,
-            "metric": ",".join(metrics) or None,
+            "metric": ",".join(names) or None,
         },
-        notes=[*chosen.notes(), *table.notes, *selection.notes(table)],
+        notes=[*chosen.notes(), *reader.notes(shown), *table.notes, *selection.notes(table)],
         explanations=reader.confusions.explanations(),
     )
 
 
 def _texts(value: Any) -> list[str]:
     """One value or several, as texts."""
-    several = [value] if isinstance(value, str | int | float) else value
+    several = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     return [str(each) for each in several]
 
 
-def _task(
-    name: str,
-    roles: Roles,
-    named: Mapping[str, Sequence[str]],
-    thresholds: Sequence[str],
-    classes: Sequence[str],
-    top_k: int | Sequence[int],
-    na: Sequence[str],
-) -> Task:
-    """The task of this name; options of others are refused."""
-    if name not in get_args(TaskName):
-        raise FairauditError(f"--task {name}: expected {', '.join(get_args(TaskName))}.")
-    top = [top_k] if isinstance(top_k, int) else list(top_k)
-    for option, given, needed in (
-        ("--threshold", thresholds, "binary"),
-        ("--positive", named["positive"], "binary"),
-        ("--positive-label", named["label"], "binary"),
-        ("--class", classes, "multiclass"),
-        ("--top-k", top, "ranking"),
-        ("--query", roles.query, "ranking"),
-    ):
-        if given and name != needed:
-            raise FairauditError(f"{option} is for --task {needed}; this is --task {name}.")
-    if name == "multiclass":
-        return Multiclass(roles, classes)
-    if name == "regression":
-        return Regression(roles)
-    if name == "ranking":
-        return Ranking(roles, top)
-    return Binary(roles, named["positive"], named["label"], thresholds, na)
+@dataclass(frozen=True)
+class _Options:
+    """What only some of the tasks take."""
+
+    thresholds: Sequence[str]
+    positive: Sequence[str]
+    positive_label: Sequence[str]
+    classes: Sequence[str]
+    top_k: Sequence[str]
+    rule: str | None
+
+    def task(self, name: str, roles: Roles, na: Sequence[str]) -> Task:
+        """The task of this name.
+
+        Raises
+        ------
+        FairauditError
+            If there is none, or it does not take an option that was given.
+        """
+        if name not in get_args(TaskName):
+            raise FairauditError(f"--task {name}: expected {', '.join(get_args(TaskName))}.")
+        if self.rule not in (None, *get_args(Rule)):
+            raise FairauditError(f"--table {self.rule}: expected {' or '.join(get_args(Rule))}.")
+        self._refuse_others(name, roles)
+        if name == "multiclass":
+            return Multiclass(roles, self.classes)
+        if name == "regression":
+            return Regression(roles)
+        if name == "ranking":
+            return Ranking(roles, self.top_k)
+        # Local Law 144 defines the scoring rate at the median.
+        usual = ("median",) if self.rule == "ll144" and roles.prediction is None else ()
+        return Binary(roles, self.positive, self.positive_label, self.thresholds or usual, na)
+
+    def _refuse_others(self, name: str, roles: Roles) -> None:
+        """Refuse what another task would take: it would be ignored."""
+        for option, given, tasks in (
+            ("--threshold", self.thresholds, ("binary",)),
+            ("--positive", self.positive, ("binary",)),
+            ("--positive-label", self.positive_label, ("binary",)),
+            ("--class", self.classes, ("multiclass",)),
+            ("--top-k", self.top_k, ("ranking",)),
+            ("--query", roles.query, ("ranking",)),
+            ("--table", self.rule, ("binary", "ranking")),
+            ("--score", roles.score, ("binary", "ranking")),
+            ("--prediction", roles.prediction, ("binary", "multiclass", "regression")),
+        ):
+            if given and name not in tasks:
+                allowed = " or ".join(tasks)
+                raise FairauditError(f"{option} is for --task {allowed}; this is --task {name}.")
 
 
-def _metrics(names: Sequence[str], task: Task) -> list[Metric]:
+def _resolved(selection: Selection, control: str | None, table: Table) -> Selection:
+    """Check the columns; bins may be of the control as well."""
+    if control is None:
+        return selection.resolve(table)
+    further = Attribute(control, (control,))
+    found = replace(selection, attributes=(*selection.attributes, further)).resolve(table)
+    return replace(found, attributes=selection.attributes)
+
+
+def _metrics(names: Sequence[str], task: Task, rule: str | None) -> list[Metric]:
     """Metrics by name; by default all that the task has."""
     known = list(dict.fromkeys(name for tally in task.tallies for name in tally.metrics))
     known += task.further
@@ -199,6 +238,11 @@ def _metrics(names: Sequence[str], task: Task) -> list[Metric]:
             raise FairauditError(
                 f"--metric {name}: expected one of {', '.join(known)} (what these columns allow)."
             )
+    if rule is not None and names and "selection_rate" not in names:
+        raise FairauditError(
+            f"--table {rule} is about selection rates. Leave out --metric, or add "
+            "--metric selection_rate."
+        )
     return [METRICS[name] for name in dict.fromkeys(names or known)]
 
 
@@ -209,11 +253,13 @@ class _Reader:
         self, table: Table, roles: Roles, task: Task, selection: Selection, control: str | None
     ) -> None:
         self.table, self.roles, self.task, self.selection = table, roles, task, selection
-        self.control = Control(selection, control, table) if control else None
+        self.controls: list[Control] = []
+        self.control = control
+        if control is not None:
+            self.controls = [Control(selection, control) for _ in task.tallies]
         self.total = self.used = 0
         self.weight = 0.0
         self.dropped = dict.fromkeys(["filtered by --where", *self._required().values()], 0)
-        self.codes: list[Any] = []
 
     def _required(self) -> dict[str, str]:
         """Columns without which a record cannot be counted, and what is said then."""
@@ -242,8 +288,8 @@ class _Reader:
         ]
         self.kept.add(self.task.keep(batch), codes[0])
         self.confusions.add(batch, codes[0])
-        if self.control is not None:
-            self.control.add(batch, self.task.tallies[0].columns, counts[0])
+        for control, tally, matrix in zip(self.controls, self.task.tallies, counts, strict=False):
+            control.add(batch, tally.columns, matrix)
         self.used += batch.records
         self.weight += float(counts[0][:, 1].sum())
 
@@ -252,7 +298,7 @@ class _Reader:
         grouping = self.selection.grouping(())
         labels = [*grouping.labels, *self.task.labels]
         if self.control is not None:
-            labels.append(self.control.column)
+            labels.append(self.control)
         scan = self.table.scan(
             labels=list(dict.fromkeys(labels)),
             numbers=self.task.numbers,
@@ -263,8 +309,11 @@ class _Reader:
         for batch in scan:
             self.total += batch.records
             kept = self._kept(batch)
+            if (odd := self._outside(kept)) is not None:
+                # Its rows are read on the same connection.
+                scan.close()
+                raise self.table.outside(*odd, self.selection.na, self.selection.where)
             if len(kept.keep):
-                self._check(kept)
                 yield kept
 
     def _kept(self, batch: Batch) -> Batch:
@@ -286,23 +335,17 @@ class _Reader:
         self.dropped[reason] += batch.records - left.records
         return left
 
-    def _check(self, batch: Batch) -> None:
-        """Require that weights and scores are where they may be.
-
-        Raises
-        ------
-        FairauditError
-            If one is not; the message names the row.
-        """
+    def _outside(self, batch: Batch) -> tuple[str, float, float] | None:
+        """A column of weights or scores with a number that may not be there, and its limits."""
         limits = {self.roles.weight: (0.0, np.inf)}
         if isinstance(self.task, Binary) and self.task.bounded:
             limits[self.roles.score] = (0.0, 1.0)
         for name, (low, high) in limits.items():
-            if (
-                name is not None
-                and not ((batch.numbers[name] >= low) & (batch.numbers[name] <= high)).all()
-            ):
-                raise self.table.outside(name, low, high)
+            if name is not None:
+                numbers = batch.numbers[name]
+                if not ((numbers >= low) & (numbers <= high)).all():
+                    return name, low, high
+        return None
 
     def records(self) -> Records:
         """What became of the records.
@@ -325,7 +368,7 @@ class _Reader:
     def parts(self, metrics: Sequence[Metric], design: Design, min_share: float) -> Iterator[Part]:
         """What each way of counting shows, then what needs every record, then at equal control."""
         weighted = self.roles.weight is not None
-        for tally, grouping in zip(self.task.tallies, self.groupings, strict=True):
+        for i, (tally, grouping) in enumerate(zip(self.task.tallies, self.groupings, strict=True)):
             own = [metric for metric in metrics if metric.name in tally.metrics]
             if not own:
                 continue
@@ -333,10 +376,23 @@ class _Reader:
             parts = assessments(grouped, self.selection, own, design, weighted)
             yield from parts
             yield from (Parity(part, min_share) for part in parts[1:])
-            if self.control is not None and tally is self.task.tallies[0]:
-                yield from self.control.parts(parts[1:])
+            if self.controls:
+                yield from self.controls[i].parts(parts[1:])
+        yield from self.kept.parts(self._further(metrics), design)
+
+    def _further(self, metrics: Sequence[Metric]) -> list[str]:
         names = {metric.name for metric in metrics}
-        yield from self.kept.parts([n for n in self.task.further if n in names], design)
+        return [name for name in self.task.further if name in names]
+
+    def notes(self, metrics: Sequence[Metric]) -> Iterator[str]:
+        """What the control does not reach."""
+        if self.control is not None and (names := self._further(metrics)):
+            yield (
+                f"At equal {self.control} only rates and means are compared; not so: "
+                f"{', '.join(names)}."
+            )
+        if self.control is not None and not self.selection.attributes:
+            yield f"Nothing is compared at equal {self.control}, as no --by was given."
 
 
 def _marked(

@@ -11,6 +11,7 @@ from rich.console import Console
 from fairaudit.cli.app import command
 from fairaudit.cli.options import (
     GROUPS,
+    STATISTICS,
     Bins,
     By,
     Cluster,
@@ -60,6 +61,7 @@ Records = Annotated[
 ]
 Label = Annotated[str | None, option("Column of what was true.", metavar="COLUMN")]
 Prediction = Annotated[str | None, option("Column of what was decided.", metavar="COLUMN")]
+Score = Annotated[str | None, option("Column of scores.", metavar="COLUMN")]
 Positive = Annotated[
     list[str] | None,
     option("A positive value, or several: high,medium. Repeatable.", metavar="VALUE"),
@@ -76,7 +78,7 @@ def errors(
     by: By = None,
     label: Label = None,
     prediction: Prediction = None,
-    score: Annotated[str | None, option("Column of scores.", metavar="COLUMN")] = None,
+    score: Score = None,
     threshold: Annotated[
         list[str] | None,
         option("Score from which to decide yes: 0.5, or median. Repeatable.", metavar="NUMBER"),
@@ -168,3 +170,80 @@ def errors(
 def _listed(values: list[str] | None) -> list[str]:
     """Values given one by one or joined by commas."""
     return [part for value in values or () for part in value.split(",")]
+
+
+@command
+def search(
+    file: Records,
+    over: Annotated[
+        list[str],
+        option("Columns whose values make slices: age,sex,region. Repeatable.", metavar="COLUMNS"),
+    ],
+    label: Label = None,
+    prediction: Prediction = None,
+    score: Score = None,
+    threshold: Annotated[
+        str | None, option("Score from which to decide yes: 0.5, or median.", metavar="NUMBER")
+    ] = None,
+    task: Annotated[Task, option("What is predicted: binary or regression.")] = Task.binary,
+    positive: Positive = None,
+    positive_label: PositiveLabel = None,
+    metric: Annotated[
+        str | None,
+        option("What is compared, a share or a mean of records: false_negative_rate."),
+    ] = None,
+    depth: Annotated[int, option("Columns in a slice, at most.")] = 3,
+    min_size: Annotated[int, option("Records that a slice needs.")] = 30,
+    permutations: Annotated[int, option("Draws behind the p-values.", panel=STATISTICS)] = 199,
+    holdout: Annotated[
+        float,
+        option("Share of the records in which what was found is measured.", panel=STATISTICS),
+    ] = 0.5,
+    cluster: Cluster = None,
+    bins: Bins = None,
+    where: Where = None,
+    na: Na = None,
+    confidence: Confidence = 0.95,
+    seed: Seed = 0,
+    output: Output = None,
+    format: Formats = Format.table,
+    quiet: Quiet = False,
+) -> None:
+    """Find the worst subgroup: look at every slice, and measure what is found anew.
+
+    Example: fairaudit search decisions.csv --label y --prediction yhat --over age,sex,region
+    """
+    from fairaudit.audits.search import search
+    from fairaudit.report.progress import progress
+    from fairaudit.table import MISSING_VALUES
+
+    console = Console(stderr=True)
+    with (
+        progress(console, quiet) as report,
+        progress(console, quiet, "permutations") as permuted,
+    ):
+        audit = search(
+            file,
+            over=_listed(over),
+            label=label,
+            prediction=prediction,
+            score=score,
+            threshold=threshold or (),
+            task=task.value,
+            positive=_listed(positive),
+            positive_label=_listed(positive_label),
+            metric=metric,
+            depth=depth,
+            min_size=min_size,
+            permutations=permutations,
+            holdout=holdout,
+            cluster=cluster,
+            bins=bins or (),
+            where=where,
+            na=MISSING_VALUES if na is None else tuple(na),
+            confidence=confidence,
+            seed=seed,
+            progress=report,
+            permuted=permuted,
+        )
+    deliver(audit, format, output, further=False)

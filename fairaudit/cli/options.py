@@ -149,8 +149,9 @@ Quiet = Annotated[bool, option("No messages, no progress.", "--quiet", "-q", pan
 
 def deliver(audit: Any, format: Format, output: Path | None, further: bool) -> None:
     """Write the audit file and print the result."""
-    from fairaudit.report import machine, terminal
+    from fairaudit.report import machine, rules, terminal
 
+    rules.check(audit)
     if output is not None:
         audit.save(output)
     if format is Format.json:

@@ -7,8 +7,8 @@ Counts of one record, each times its weight (1 unless weights are given):
 - of several classes ``true_positives:CLASS``, ``positives:CLASS`` and ``selected:CLASS``;
 - score, squared_score_error; error, absolute_error, squared_error, label, squared_label of
   numbers; exposure of a ranking;
-- ``NAME`` and ``NAME_n`` for a metric that is no function of sums: the record's pseudo-values,
-  whose mean is the value and whose spread is its sampling error.
+- ``NAME`` and ``NAME_n`` for a metric that is no function of sums: the record's pseudo-value and
+  its weight, whose quotient is the value and whose spread is its sampling error.
 """
 
 from __future__ import annotations
@@ -474,9 +474,13 @@ def _kept(
     range: Range,
     direction: Direction,
     about: str,
+    counted: str = "records of the rarer label",
     scale: Any = "number",
 ) -> None:
-    """Register a metric that is no function of sums: the mean of the records' pseudo-values."""
+    """Register a metric that is no function of sums: the mean of the records' pseudo-values.
+
+    Worked examples stand where the values are computed, in `fairaudit.stats.influence`.
+    """
 
     def formula(c: Counts) -> Any:
         return c[name] / c[f"{name}_n"]
@@ -485,7 +489,7 @@ def _kept(
     register: Formula = metric(
         label,
         denominator=lambda c: c[f"{name}_n"],
-        counted="records",
+        counted=counted,
         unit=unit,
         source=source,
         range=range,
@@ -538,6 +542,7 @@ _kept(
     "Kumar, Liang & Ma, NeurIPS 2019",
     range="bounded",
     direction="lower",
+    counted="records",
     about="Root mean squared distance of scores from rates in ten bins, its bias taken off.",
 )
 _kept(
@@ -644,7 +649,10 @@ def r2(c: Counts) -> Any:
     >>> float(r2(Counts.of(squared_error=0.5, label=6, squared_label=14, weight=3)))
     0.75
     """
-    return 1 - c.squared_error / (c.squared_label - c.label**2 / c.weight)
+    deviations = c.squared_label - c.label**2 / c.weight
+    # Of equal labels rounding errors are left.
+    known = np.real(deviations) > 1e-9 * np.real(c.squared_label)
+    return 1 - c.squared_error / np.where(known, deviations, np.nan)
 
 
 _kept(
@@ -655,6 +663,7 @@ _kept(
     range="real",
     direction=None,
     about="A quantile of prediction - label.",
+    counted="records",
 )
 
 #: Metrics of predicted numbers.

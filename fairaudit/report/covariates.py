@@ -8,7 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from fairaudit.audit import Audit, Comparison, Kind
-from fairaudit.report.sheets import Sheet, attributes, by, interval, percent, printable
+from fairaudit.report.figures import interval, percent
+from fairaudit.report.sheets import Sheet, attributes, by, level, printable, reference
 
 #: Groups whose covariates differ by less than this are taken for balanced (Stuart, Statistical
 #: Science 25(1), 2010).
@@ -39,11 +40,6 @@ def _limits(low: float | None, high: float | None) -> str:
     return "-" if low is None or high is None else f"[{low:.2f}, {high:.2f}]"
 
 
-def _level(audit: Audit) -> tuple[str, str]:
-    level = f"{100 * audit.settings['ci']:g} %"
-    return f"{level} int.", f"{level} interval"
-
-
 def _adjusted(audit: Audit, rows: Sequence[Comparison], attribute: str | None) -> Iterator[Sheet]:
     """A column for every block of covariates that entered, with the last one's interval."""
     if not rows:
@@ -63,10 +59,10 @@ def _adjusted(audit: Audit, rows: Sequence[Comparison], attribute: str | None) -
         for group in groups
     ]
     header = [("", "group"), *((printable(name), printable(name)) for name in _entered(steps))]
-    against = printable((rows[0].against or "").strip("()"))
+    against = reference(rows[0].against)
     yield Sheet(
         f"WER ratio to {against}{by(attribute)}, at equal covariates",
-        [*header, _level(audit)],
+        [*header, level(audit)],
         cells,
         [
             "Poisson regression with speaker effects. How far a ratio moves to 1 as covariates "
@@ -107,7 +103,7 @@ def _matched(audit: Audit, attribute: str | None) -> Iterator[Sheet]:
         ]
         for row in rows
     ]
-    against = printable((rows[0].against or "").strip("()"))
+    against = reference(rows[0].against)
     columns = printable(_variant(rows[0], "match"))
     header = [
         ("", "group"),
@@ -115,7 +111,7 @@ def _matched(audit: Audit, attribute: str | None) -> Iterator[Sheet]:
         ("WER", "WER"),
         (f"WER {against}", f"WER of neighbours in {against}"),
         ("diff.", "difference"),
-        _level(audit),
+        level(audit),
         ("ratio", "ratio"),
     ]
     yield Sheet(

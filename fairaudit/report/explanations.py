@@ -7,16 +7,8 @@ from dataclasses import dataclass
 
 from fairaudit.audit import Audit, Explanation
 from fairaudit.metrics import METRICS
-from fairaudit.report.sheets import (
-    Sheet,
-    attributes,
-    by,
-    estimate_rows,
-    only,
-    p_text,
-    percent,
-    printable,
-)
+from fairaudit.report.figures import p_text, percent
+from fairaudit.report.sheets import Sheet, attributes, by, estimate_rows, only, printable
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from fairaudit.audit import Audit, Estimate
 from fairaudit.exceptions import FairauditError
 from fairaudit.report.contents import contents
 from fairaudit.report.explanations import Alignment
+from fairaudit.report.rules import rule_rows
 from fairaudit.report.sheets import Sheet, closing, printable
 
 #: Spreadsheets run cells that begin so; an apostrophe in front makes them text.
@@ -19,9 +20,12 @@ _FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
 def to_csv(audit: Audit) -> str:
-    """One line per attribute, group and metric, with the difference to the reference."""
+    """One line per attribute, group and metric, with the difference to the reference.
+
+    Where a rule's table is wanted, its lines.
+    """
     text = io.StringIO()
-    rows = audit.rows()
+    rows = audit.rows() if audit.settings.get("rule") is None else rule_rows(audit)
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:

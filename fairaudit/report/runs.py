@@ -7,16 +7,14 @@ from typing import Any
 
 from fairaudit.audit import Audit, Comparison, Explanation
 from fairaudit.metrics import METRICS, Metric
+from fairaudit.report.figures import interval, p_text, percent
 from fairaudit.report.sheets import (
     Sheet,
     attributes,
     by,
     estimate_rows,
     find,
-    interval,
     only,
-    p_text,
-    percent,
     printable,
     starred,
 )

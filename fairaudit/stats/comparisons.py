@@ -86,7 +86,8 @@ class Contrast:
         level = 1 - (1 - confidence) / comparisons
         if self.a.binomial:
             z = normal_quantile((1 + level) / 2)
-            return self._guarded(*proportions.miettinen_nurminen(*self.counts, z))
+            low, high = proportions.miettinen_nurminen(*self.counts, z)
+            return self._guarded(low), self._guarded(high)
         if self.a.replicates is not None and self.b.replicates is not None and comparisons == 1:
             own = quantiles(self.a.replicates - self.b.replicates, confidence)
         else:
@@ -112,7 +113,8 @@ class Contrast:
         if self.a.binomial:
             low, high = proportions.koopman(*self.counts, normal_quantile((1 + level) / 2))
             none = ~np.isfinite(high)
-            return self._guarded(np.where(none, np.nan, low), np.where(none, np.nan, high))
+            low, high = np.where(none, np.nan, low), np.where(none, np.nan, high)
+            return self._guarded(low), self._guarded(high)
         if self.a.replicates is not None and self.b.replicates is not None and comparisons == 1:
             low, high = quantiles(_divide(self.a.replicates, self.b.replicates), confidence)
         else:
@@ -133,7 +135,7 @@ class Contrast:
         the sides' own, so does the p-value. Undefined where a side has one unit.
         """
         if self.a.binomial:
-            return self._guarded(proportions.score_p_value(*self.counts))[0]
+            return self._guarded(proportions.score_p_value(*self.counts))
         usable = self.variance > 0
         t = self.difference / np.sqrt(np.where(usable, self.variance, np.nan))
         p = intervals.t_p_values(t, self.df)
@@ -153,10 +155,9 @@ class Contrast:
         t = _divide(self.difference, towards) * intervals.t_quantiles(0.95, df)
         return intervals.t_p_values(t, df)
 
-    def _guarded(self, *values: Array) -> tuple[Array, ...]:
+    def _guarded(self, values: Array) -> Array:
         """Values, undefined where a side has a single unit."""
-        single = ~((self.a.df >= 1) & (self.b.df >= 1))
-        return tuple(np.where(single, np.nan, value) for value in values)
+        return np.where((self.a.df >= 1) & (self.b.df >= 1), values, np.nan)
 
     def take(self, index: Array) -> Contrast:
         """Pick the pairs at `index`."""

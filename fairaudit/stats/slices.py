@@ -195,11 +195,17 @@ def search(
     A loss has no likelihood: its z is the difference by the standard deviation that it has when
     the losses are permuted.
 
-    With clusters z is R / sqrt(sum of r_c^2), with r_c = sum over the cluster's records of
+    With clusters z is R / sqrt(V), V = sum of r_c^2, with r_c = sum over the cluster's records of
     (membership - share of the slice) * (error - mean error), and R their sum (the score test of
-    Liang & Zeger, Biometrika 73, 1986). The variance is at least that of independent records:
-    in a slice of a few clusters without errors it would be next to nothing. More than 2,048
-    clusters are pooled at random into so many: pooled clusters are independent as well.
+    Liang & Zeger, Biometrika 73, 1986); signs of r_c are drawn, and V is the same in all draws.
+    V is at least what it would be if errors were correlated in the slice's clusters as they are in
+    all clusters: where errors are rare, a few clusters without any would else prove that a slice
+    is better than the rest (in half of searches where nothing was, 200 clusters of 10 records).
+    Fewer than about ten clusters in a slice prove nothing. More than 2,048 clusters are pooled at
+    random into so many: pooled clusters are independent as well.
+
+    A slice is listed if its evidence within the strata of those before it still exceeds the
+    critical value of the search; with clusters the same R and V, within strata.
 
     Results depend on the seed and not on the order of the records.
 
@@ -583,7 +589,7 @@ class _Lattice:
         starts = np.cumsum([0, *counts])
         blocks, left = [], dict(zip(chosen, range(len(chosen)), strict=True))
         for attributes in _cover(levels, depth, _room(units)):
-            inside = [c for c in left if set(c) <= set(attributes)]
+            inside = [c for size in sizes for c in combinations(attributes, size) if c in left]
             numbers = [left.pop(c) for c in inside]
             place = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in numbers])
             shape = tuple(levels[a] for a in attributes)
@@ -632,20 +638,23 @@ def _room(units: _Units) -> int:
 
 def _cover(levels: tuple[int, ...], depth: int, limit: int) -> Iterator[tuple[int, ...]]:
     """Blocks of at most `limit` cells, if they can be, with each combination in one (greedy)."""
-    left = set(combinations(range(len(levels)), depth))
+    every = range(len(levels))
+    left = dict.fromkeys(combinations(every, depth))
     while left:
-        block = set(min(left))
+        block = set(next(iter(left)))
         while True:
+            room = limit // math.prod(levels[a] for a in block)
             gains = {
-                a: sum(a in c and set(c) <= block | {a} for c in left)
-                for a in set(range(len(levels))) - block
-                if math.prod(levels[b] for b in block) * levels[a] <= limit
+                a: sum(tuple(sorted((*c, a))) in left for c in combinations(block, depth - 1))
+                for a in every
+                if a not in block and levels[a] <= room
             }
             best = max(gains, key=lambda a: (gains[a], -levels[a], -a), default=None)
             if best is None or not gains[best]:
                 break
             block.add(best)
-        left = {c for c in left if not set(c) <= block}
+        for c in combinations(sorted(block), depth):
+            left.pop(c, None)
         yield tuple(sorted(block))
 
 
@@ -779,7 +788,7 @@ def _signed_root(n: Array, errors: Array, size: Array, wrong: Array) -> Array:
     ratio = _x_log_x(errors) + _x_log_x(n - errors)
     ratio += _x_log_x(wrong - errors) + _x_log_x(size - n - wrong + errors)
     root = np.sqrt(np.maximum(2 * (ratio - fixed), 0))
-    return np.copysign(root, errors - n * (wrong / size))
+    return np.copysign(root, errors - n * (wrong / np.maximum(size, 1)))
 
 
 def _x_log_x(x: Array) -> Array:
@@ -803,38 +812,61 @@ class _Clustered:
 
     def evidence(self, strata: _Strata) -> Array:
         """Scores of all slices, shape (slices,)."""
-        residual, by_stratum = self._residuals(strata)
+        residual = self._residual(strata)
 
         def of(block: _Block) -> Array:
-            _, scale = self._model(block, strata, residual, by_stratum)
+            _, scale = self._model(block, strata, residual)
             return block.slices(block.tally(residual))[:, 0] * scale
 
         return self.lattice.over_blocks(of)
 
-    def _residuals(self, strata: _Strata) -> tuple[Array, Array]:
-        """Residuals of units (units,), and of clusters in each stratum (clusters, strata)."""
+    def _residual(self, strata: _Strata) -> Array:
         residual = self.units.total - self.units.n * strata.mean[strata.index]
+        return residual * (strata.variance > 0)[strata.index]
+
+    def _freed(self, strata: _Strata, residual: Array) -> Array:
+        """Residuals without the pull that a cluster has on the mean of its stratum.
+
+        By the root of 1 - its share of records (CR2 of Bell & McCaffrey, Survey Methodology 28,
+        2002): with 20 clusters of very different size 8 % of searches found something without.
+        """
+        share = self._by_stratum(strata, self.units.n) / np.maximum(strata.n, 1)
+        return residual / np.sqrt(1 - np.minimum(share, 0.5))[self.units.cluster, strata.index]
+
+    def _by_stratum(self, strata: _Strata, weights: Array) -> Array:
+        """Sums of clusters in each stratum, shape (clusters, strata)."""
         key = self.units.cluster * len(strata.n) + strata.index
         size = (len(self.starts) - 1) * len(strata.n)
-        return residual, np.bincount(key, residual, size).reshape(-1, len(strata.n))
+        return np.bincount(key, weights, size).reshape(-1, len(strata.n))
 
-    def _model(
-        self, block: _Block, strata: _Strata, residual: Array, by_stratum: Array
-    ) -> tuple[Array, Array]:
-        """Shares of strata that are in slices (slices, strata), and 1 / standard deviation.
-
-        The variance is the sum over clusters of the squares of r = sum of residuals in the slice
-        - share * sum of residuals in all.
-        """
+    def _model(self, block: _Block, strata: _Strata, residual: Array) -> tuple[Array, Array]:
+        """Shares of strata that are in slices (slices, strata), and 1 / standard deviation."""
         n = block.slices(block.tally(self.units.n, strata))
         share = n / np.maximum(strata.n, 1)
-        squares, cross = np.zeros(len(n)), np.zeros((block.cells, len(strata.n)))
-        for part, table in self._tables(block, residual):
+        own = self._squares(block, strata, self._freed(strata, residual), share)
+        sizes = self._squares(block, strata, self.units.n, share)
+        correlation = self._correlation(strata, residual)
+        variance = strata.n @ strata.variance / max(strata.n.sum(), 1)
+        common = (1 - correlation) * strata.spread(n) + correlation * variance * sizes
+        return share, _standardised(np.ones(len(n)), np.maximum(own, common))
+
+    def _correlation(self, strata: _Strata, residual: Array) -> float:
+        """Correlation of errors in a cluster, 0 to 1, by moments."""
+        size = np.bincount(self.units.cluster, self.units.n)
+        independent = strata.n @ strata.variance
+        pairs = (size @ size / max(size.sum(), 1) - 1) * independent
+        surplus = np.square(np.bincount(self.units.cluster, residual)).sum() - independent
+        return float(np.clip(surplus / pairs, 0, 1)) if pairs > 0 else 0.0
+
+    def _squares(self, block: _Block, strata: _Strata, weights: Array, share: Array) -> Array:
+        """Sum over clusters of (weights in the slice - share * weights in all)^2: (slices,)."""
+        by_stratum = self._by_stratum(strata, weights)
+        squares, cross = np.zeros(len(share)), np.zeros((block.cells, len(strata.n)))
+        for part, table in self._tables(block, weights):
             squares += (block.slices(table) ** 2).sum(axis=1)
             cross += table @ by_stratum[part]
         both = 2 * block.slices(cross) - share @ (by_stratum.T @ by_stratum)
-        variance = np.maximum(squares - (share * both).sum(axis=1), strata.spread(n))
-        return share, _standardised(np.ones(len(n)), variance)
+        return squares - (share * both).sum(axis=1)
 
     def _tables(self, block: _Block, residual: Array) -> Iterator[tuple[slice, Array]]:
         """Sums of residuals by cell and cluster, shape (cells, clusters), some clusters a time."""
@@ -856,15 +888,17 @@ class _Clustered:
     ) -> Array:
         """Largest scores of tested slices with random signs of clusters, shape (draws,)."""
         all = _Strata.single(self.units)
-        residual, whole = self._residuals(all)
+        residual = self._residual(all)
+        freed = self._freed(all, residual)
+        whole = self._by_stratum(all, freed)
         signs = self.draw.choice([-1.0, 1.0], (len(whole), draws))
         peaks = np.zeros(draws)
         for number, block in enumerate(self.lattice.blocks, 1):
             kept = tested[block.place]
-            share, scale = self._model(block, all, residual, whole)
+            share, scale = self._model(block, all, residual)
             for part in chunks(draws, block.cells) if kept.any() else ():
                 table = np.zeros((block.cells, part.stop - part.start))
-                for at, sums in self._tables(block, residual):
+                for at, sums in self._tables(block, freed):
                     table += sums @ signs[at, part]
                 total = block.slices(table) - share @ (whole.T @ signs[:, part])
                 scores = oriented(total * scale[:, None])[kept]

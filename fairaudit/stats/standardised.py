@@ -373,8 +373,8 @@ class _Table:
             variance, covariance = (total**2).sum(axis=1), total.prod(axis=0).sum(axis=0)
             distinct, either = member.sum(axis=1), (member.any(axis=0).sum(axis=0), union)
         df = np.fmin(self._welch, self._free(distinct, cells))
-        sides = (self._side(s, variance[s], df[s], distinct[s]) for s in (0, 1))
-        return Contrast(*sides, covariance, 1 + self._free(*either))
+        own, other = (self._side(s, variance[s], df[s], distinct[s]) for s in (0, 1))
+        return Contrast(own, other, covariance, 1 + self._free(*either))
 
     def _free(self, distinct: Array, cells: Array) -> Array:
         """Degrees of freedom of clusters that occur in so many cells of levels.
@@ -389,8 +389,8 @@ class _Table:
     def _welch(self) -> Array:
         """Welch's degrees of freedom of each side, over levels, shape (2, G)."""
         part = self.weights**2 * self._stack("variance")
-        parts = self.over_levels(part**2 / (np.maximum(self.units - 1, 1) + 2))
-        return _divide(self.over_levels(part) ** 2, parts) - 2
+        parts = self.over_levels(part**2 / np.maximum(self.units - 1, 1))
+        return _divide(self.over_levels(part) ** 2, parts)
 
     def _side(self, side: int, variance: Array, df: Array, distinct: Array) -> Estimates:
         """One side's standardised value; its n is that of equally weighted trials."""
@@ -419,7 +419,7 @@ class _Table:
         if not self.clustered:
             return np.diag(self.spread[0][levels, g])
         table = np.zeros((self.clusters[0].shape[1], len(levels)))
-        for column, k in enumerate(levels):
+        for column, k in enumerate(levels.tolist()):
             influence = self.parts[k].influence[:, :, g]
             table[self.rows[k], column] = influence[0] - influence[1]
         return table.T @ table
@@ -468,11 +468,12 @@ def _varies(table: _Table, g: int) -> float:
     expected = float(np.trace(product))
     if not expected > 0:
         return np.nan
-    own, df = np.diag(form) * table.spread[0][at, g], np.maximum(table.spread[1][at, g], 1)
+    own = np.diag(form) * table.spread[0][at, g]
+    df = np.fmax(table.spread[1][at, g], 1)  # undefined where nothing varies, and weighs nothing
     squares = float((product * product.T).sum())
     if table.apart:  # then squared variances, 1 + 2 / df times too large, make up the most of it
         squares -= float((own**2 * 2 / (df + 2)).sum())
-    numerator = expected**2 / squares
+    numerator = min(expected**2 / squares, len(d) - 1.0)
     denominator = own.sum() ** 2 / (own**2 / df).sum()
     # Where the same clusters are in all levels, they are not so many independent ones.
     denominator = min(denominator, numerator * max(table.contrast.df[g], 1.0), _MANY)

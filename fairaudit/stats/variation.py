@@ -17,7 +17,7 @@ def deviation_interval(
     """Interval of the standard deviation between groups, the sampling error taken off.
 
     Percentiles of the double-corrected variance of Lum, Zhang & Bower ("De-biasing 'bias'
-    measurement", FAccT 2022, section 4): a resample of noisy groups is noisy twice over, so
+    measurement", FAccT 2022): a resample of noisy groups is noisy twice over, so
     the noise must be taken off twice, or the interval lies above the truth. For shares of
     independent records that is theirs, ``V - 2 mean(s2) + mean(s2 / n)`` at binomial draws.
 
@@ -71,8 +71,10 @@ def _shares(sums: Sums, estimates: Estimates, resamples: int, seed: int) -> Arra
 
 def _resampled(sums: Sums, estimates: Estimates, resamples: int, seed: int) -> Array:
     """Double-corrected variances of B resamples, shape (B,); nan where a group has no value."""
-    totals = bootstrap_totals(sums, resamples, seed)
-    value = estimates.metric.value(sums.columns, totals)
+    value = estimates.replicates
+    if value is None:
+        totals = bootstrap_totals(sums, resamples, seed)
+        value = estimates.metric.value(sums.columns, totals)
     covariance = np.nan_to_num(sums.covariance(estimates.gradients))
     stretch = np.sqrt(np.nan_to_num(small_sample_factor(estimates.units), nan=1.0))
     value = estimates.value + stretch * (value - estimates.value)
@@ -90,7 +92,7 @@ def between_group_entropy(weight: Array, benefit: Array, alpha: float = 2) -> fl
     """Inequality between groups: the part of the generalised entropy index that groups explain.
 
     Everyone's benefit is replaced by the mean of the own group (Speicher et al., "A unified
-    approach to quantifying algorithmic unfairness", KDD 2018, section 2.3): with mean benefits
+    approach to quantifying algorithmic unfairness", KDD 2018, arXiv 1807.00787): with mean benefits
     m_g and m over all, ``sum of w_g ((m_g / m)^alpha - 1) / (alpha (alpha - 1)) / sum of w_g``.
     What is left of the index is the inequality within groups.
 

@@ -18,7 +18,7 @@ from fairaudit.selection import Selection
 from fairaudit.stats.multiplicity import adjust
 from fairaudit.stats.standardised import Standardised, standardise
 from fairaudit.stats.sums import MISSING, Sums
-from fairaudit.table import Batch, Table
+from fairaudit.table import Batch
 
 
 class Control:
@@ -30,21 +30,19 @@ class Control:
         Attributes, clusters and bins.
     column : str
         The control.
-    table : Table
-        Must have it.
 
     Raises
     ------
     FairauditError
-        If it has not, or the control is one of the attributes.
+        If the control is one of the attributes.
     """
 
-    def __init__(self, selection: Selection, column: str, table: Table) -> None:
-        self.column = table.column(column).name
+    def __init__(self, selection: Selection, column: str) -> None:
+        self.column = column
         if any(column in attribute.columns for attribute in selection.attributes):
             raise FairauditError(f"--control {column}: is an attribute of --by already.")
         crossed = [
-            Attribute(attribute.name, (*attribute.columns, column))
+            Attribute(f"{attribute.name}:{column}", (*attribute.columns, column))
             for attribute in selection.attributes
         ]
         self.selection = replace(selection, attributes=tuple(crossed))
@@ -84,7 +82,7 @@ class Controlled:
     def estimates(self) -> Iterator[Estimate]:
         """Every metric in each group at each value of the control."""
         for level, sums in self._strata.items():
-            marked = replace(sums, variant={"control": level})
+            marked = replace(sums, variant=self._variant(level))
             yield from replace(self.crude, sums=marked).estimates()
 
     def comparisons(self) -> Iterator[Comparison]:
@@ -95,7 +93,7 @@ class Controlled:
 
     def notes(self) -> Iterator[str]:
         """What is left out, and where the control turns a difference around."""
-        name, column = self.sums.attribute, self.column
+        name, column = self.crude.sums.attribute, self.column
         of = dict(zip(self.sums.groups, self.sums.records, strict=True))
         if lost := of.get(MISSING, 0):
             yield (
@@ -113,6 +111,10 @@ class Controlled:
                 f"{'; '.join(reversed_)}."
             )
 
+    def _variant(self, control: str) -> dict[str, str]:
+        """What marks rows, beside what marks those of the groups as they are."""
+        return {**(self.crude.sums.variant or {}), "control": control}
+
     @cached_property
     def _strata(self) -> dict[str, Sums]:
         """Sums of the known groups, per value of the control."""
@@ -123,7 +125,7 @@ class Controlled:
         for level in sorted(set(at[known])):
             own = self.sums.select(known & (at == level))
             names = tuple(join_labels(split_label(group)[:-1]) for group in own.groups)
-            strata[level] = replace(own, groups=names)
+            strata[level] = replace(own, groups=names, attribute=self.crude.sums.attribute)
         return strata
 
     @cached_property
@@ -148,10 +150,12 @@ class Controlled:
 
     def _rows(self, metric: Metric, found: Standardised) -> Iterator[Comparison]:
         correction = self.crude.design.correction
-        adjusted = adjust(found.p_value, correction)
+        # Of two groups each is the other's rest: that is one comparison, not two.
+        twice = len(found.groups) == 2 and self.crude.design.compare_to == "rest"
+        adjusted = adjust(found.p_value, "none" if twice else correction)
         for g, group in enumerate(found.groups):
             yield Comparison(
-                self.sums.attribute,
+                self.crude.sums.attribute,
                 metric.name,
                 "adjusted_difference",
                 group,
@@ -162,7 +166,7 @@ class Controlled:
                 defined(found.p_value[g]),
                 defined(adjusted[g]),
                 correction,
-                variant={"control": self.column},
+                variant=self._variant(self.column),
             )
 
     def _reversed(self, metric: Metric) -> list[str]:

@@ -128,11 +128,12 @@ class Binary:
         self.numbers = _given(roles.score, roles.weight)
         self.alike = not self.numbers
         self.prediction = self._positives(roles.prediction, positive, na, "--positive")
+        _check_used(self.roles, positive, positive_label)
         option = "--positive-label" if positive_label else "--positive"
         self.label = self._positives(roles.label, positive_label or positive, na, option)
         self.thresholds = self._thresholds(thresholds)
         self.median = self.share_tied = np.nan
-        self.tallies = [self._tally(threshold) for threshold in self.thresholds]
+        self.tallies = self._tallies()
         scored = roles.score is not None and roles.label is not None
         self.further = [name for name in SCORES if name not in _OF_SUMS] if scored else []
 
@@ -150,18 +151,23 @@ class Binary:
                     f"--threshold {given[0]}: decisions are given already (--prediction)."
                 )
             return [None]
-        return [_threshold(text) for text in dict.fromkeys(given)] or [0.5]
+        return list(dict.fromkeys(map(_threshold, given))) or [0.5]
 
-    def _tally(self, threshold: float | str | None) -> Tally:
-        several = len(self.thresholds) > 1
+    def _tallies(self) -> list[Tally]:
+        """A tally per threshold; what the scores themselves show does not depend on it."""
         columns, metrics = ["records", "weight", "selected"], list(SELECTION)
+        of_scores: list[str] = []
         if self.label is not None:
             columns += ["correct", *CELLS]
             metrics = list(BINARY)
-        if self.roles.score is not None and not several:
-            columns += ["score"] if self.label is None else ["score", "squared_score_error"]
-            metrics += _OF_SUMS if self.label is not None else _OF_SUMS[:1]
-        return Tally({"threshold": threshold} if several else None, tuple(columns), metrics)
+        if self.roles.score is not None:
+            of_scores = ["score"] if self.label is None else ["score", "squared_score_error"]
+        if len(self.thresholds) == 1:
+            shown = [*metrics, *_OF_SUMS[: len(of_scores)]]
+            return [Tally(None, (*columns, *of_scores), shown)]
+        tallies = [Tally({"threshold": t}, tuple(columns), metrics) for t in self.thresholds]
+        alone = Tally(None, ("records", "weight", *of_scores), _OF_SUMS[: len(of_scores)])
+        return [*tallies, alone]
 
     def prepare(self, batches: Iterable[Batch]) -> None:
         """Find the median of all scores, where it is a threshold."""
@@ -172,19 +178,18 @@ class Binary:
                 self.share_tied = float(np.mean(scores == self.median))
 
     def count(self, batch: Batch) -> list[Array]:
-        """Counts of n records, per threshold."""
+        """Counts of n records, per threshold, and of the scores."""
         label = self._truth(batch)
-        weight = weights(batch, self.roles)
-        counts = []
-        for threshold, tally in zip(self.thresholds, self.tallies, strict=True):
-            decided = self._decided(batch, threshold)
-            columns = [decided]
-            if label is not None:
-                columns += [decided == label, *_cells(decided, label)]
-            if "score" in tally.columns:
-                columns += self._scores(batch, label)
-            counts.append(_matrix(weight, columns))
-        return counts
+        columns = [self._decisions(batch, threshold, label) for threshold in self.thresholds]
+        scores = self._scores(batch, label)
+        together = [[*columns[0], *scores]] if len(columns) == 1 else [*columns, scores]
+        return [_matrix(weights(batch, self.roles), each) for each in together]
+
+    def _decisions(
+        self, batch: Batch, threshold: float | str | None, label: Array | None
+    ) -> list[Array]:
+        decided = self._decided(batch, threshold)
+        return [decided] if label is None else [decided, decided == label, *_cells(decided, label)]
 
     def _truth(self, batch: Batch) -> Array | None:
         if self.label is None or self.roles.label is None:
@@ -200,6 +205,8 @@ class Binary:
         return score > self.median if threshold == "median" else score >= float(threshold or 0)
 
     def _scores(self, batch: Batch, label: Array | None) -> list[Array]:
+        if self.roles.score is None:
+            return []
         score = batch.numbers[str(self.roles.score)]
         return [score] if label is None else [score, (score - label) ** 2]
 
@@ -232,7 +239,12 @@ class Binary:
         return {"threshold": ",".join(map(str, self.thresholds)), **named}
 
     def notes(self) -> Iterable[str]:
-        """Where the median lies, and how many scores lie on it."""
+        """What a label that is constant leaves open; where the median lies, and how many on it."""
+        if self.label is not None and len(self.label.values) == 1:
+            yield (
+                f"All labels in column '{self.label.column}' are '{self.label.values[0]}', so rates "
+                "among the others have no value."
+            )
         if "median" in self.thresholds:
             yield (
                 f"The median of all scores is {self.median:g}; scores above it are selected. "
@@ -251,9 +263,21 @@ def _threshold(text: str) -> float | str:
         number = float(text)
     except ValueError:
         number = np.nan
-    if not np.isfinite(number):
-        raise FairauditError(f"--threshold {text}: expected a number, or median.")
+    if not 0 <= number <= 1:
+        raise FairauditError(
+            f"--threshold {text}: expected a number from 0 to 1, as scores are, or median."
+        )
     return number
+
+
+def _check_used(roles: Roles, positive: Sequence[str], positive_label: Sequence[str]) -> None:
+    """Refuse positive values of a column that is not there."""
+    if positive_label and roles.label is None:
+        raise FairauditError(f"--positive-label {positive_label[0]}: no --label was given.")
+    if positive and roles.label is None and roles.prediction is None:
+        raise FairauditError(
+            f"--positive {positive[0]}: neither --prediction nor --label was given."
+        )
 
 
 class Multiclass:
@@ -280,8 +304,12 @@ class Multiclass:
 
     def prepare(self, batches: Iterable[Batch]) -> None:
         """Find the classes."""
-        found = {cell for batch in batches for name in self.labels for cell in batch.labels[name]}
-        self.classes = sorted(str(value) for value in found)
+        found: dict[str, set[str | None]] = {name: set() for name in self.labels}
+        for batch in batches:
+            for name, values in found.items():
+                values.update(batch.labels[name])
+        self.classes = sorted(str(value) for value in set().union(*found.values()))
+        self._check_common(*found.values())
         if len(self.classes) > _MOST_CLASSES:
             raise FairauditError(
                 f"columns '{self.labels[0]}' and '{self.labels[1]}' hold {len(self.classes)} "
@@ -297,6 +325,18 @@ class Multiclass:
         self.tallies = [Tally(None, ("records", "weight", "correct", *columns), MULTICLASS)]
         one = ("records", "weight", "selected", "correct", *CELLS)
         self.tallies += [Tally({"class": name}, one, ONE_VS_REST) for name in self.chosen]
+
+    def _check_common(self, labels: set[str | None], predictions: set[str | None]) -> None:
+        """Require that labels and predictions speak of the same classes: 1 is not 1.0."""
+        if labels and not labels & predictions:
+            true, decided = (
+                ", ".join(f"'{value}'" for value in sorted(map(str, values))[:5])
+                for values in (labels, predictions)
+            )
+            raise FairauditError(
+                f"column '{self.labels[0]}' holds {true}, none of them a value of "
+                f"'{self.labels[1]}': {decided}. Write the classes alike in both."
+            )
 
     def count(self, batch: Batch) -> list[Array]:
         """Counts of n records: over all classes, then for each that was chosen."""
@@ -383,17 +423,14 @@ class Ranking:
     ----------
     roles : Roles
         The columns; a label is the relevance.
-    top : sequence of int
-        How many of the first ranks are selected.
+    top : sequence of str
+        How many of the first ranks are selected; 10 where none is given.
     """
 
-    def __init__(self, roles: Roles, top: Sequence[int]) -> None:
+    def __init__(self, roles: Roles, top: Sequence[str]) -> None:
         if roles.score is None:
             raise FairauditError("--task ranking needs --score.")
-        for k in top:
-            if k < 1:
-                raise FairauditError(f"--top-k {k}: expected 1 or more.")
-        self.roles, self.top = roles, list(dict.fromkeys(top)) or [10]
+        self.roles, self.top = roles, list(dict.fromkeys(map(_top, top))) or [10]
         self.labels = _given(roles.query)
         self.numbers = _given(roles.label, roles.score, roles.weight)
         self.alike = False
@@ -453,6 +490,12 @@ class Ranking:
                 "Records of one query share its places, so intervals are for other queries only "
                 f"with --cluster {self.roles.query}."
             )
+
+
+def _top(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise FairauditError(f"--top-k {text}: expected a whole number, 1 or more.")
+    return int(text)
 
 
 def _places(score: Array, query: Array, top: Sequence[int]) -> tuple[Array, list[Array]]:
