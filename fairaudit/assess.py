@@ -218,6 +218,8 @@ class Assessment:
             return None
         if label == "rest":
             known = np.flatnonzero(self._known)
+            if len(known) < 2:
+                return None
             resampled = None if self._resampled is None else self._resampled[:, known]
             contrast = versus_rest(self.sums.select(self._known), found.take(known), resampled)
             return contrast.take(np.searchsorted(known, groups)), self._names(groups), "(rest)"

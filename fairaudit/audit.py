@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,6 +103,71 @@ class Explanation:
     content: Mapping[str, Any]
 
 
+Status = Literal["pass", "fail", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of a criterion, with the numbers that decided it.
+
+    Attributes
+    ----------
+    id, criterion : str
+        Name of the criterion, and what it asks for in words.
+    status : {"pass", "fail", "inconclusive"}
+        Whether the data show that the limit is kept, or exceeded, or neither.
+    severity : {"error", "warning"}
+        Whether a failure counts; a waived one does not.
+    metric : str
+    comparison : str
+        What was held against the limit: ``gap``, ``ratio``, ``difference``, ``group_max``, ...
+    limit : float
+    at : {"most", "least"}
+        On which side of the limit values must lie.
+    attribute, group, against : str or None
+        Whom the deciding number is about.
+    value, ci_low, ci_high : float or None
+        The number, and the bounds that decided.
+    n : float or None
+        The metric's denominator in the deciding groups.
+    reason : str
+        In words why the status is what it is.
+    further_records, further_clusters : int or None
+        Where inconclusive: about how many more would decide.
+    source : str
+        Where the limit comes from.
+    waiver : str or None
+        Why a failure does not count, and until when.
+    variant : mapping or None
+        Which of several settings was judged.
+    audit : str
+        Signature of the audit that was judged.
+    """
+
+    id: str
+    criterion: str
+    status: Status
+    severity: Literal["error", "warning"]
+    metric: str
+    comparison: str
+    limit: float
+    at: Literal["most", "least"]
+    attribute: str | None = None
+    group: str | None = None
+    against: str | None = None
+    value: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    n: float | None = None
+    reason: str = ""
+    further_records: int | None = None
+    further_clusters: int | None = None
+    source: str = ""
+    waiver: str | None = None
+    variant: Mapping[str, Any] | None = None
+    audit: str = ""
+
+
 #: Kinds of explanations that quote the data.
 QUOTING = ("confusion", "utterance", "respelling")
 
@@ -159,7 +224,7 @@ class Audit:
         What the audit can be judged, merged and paired from; keys of clusters are hashed.
     notes : tuple of str
         What a reader must know to read the numbers rightly.
-    findings : tuple of mapping
+    findings : tuple of Finding
         Outcomes of a rubric's criteria.
     explanations : tuple of Explanation
         Where the errors come from. Those that quote the data are written into the audit file
@@ -177,13 +242,13 @@ class Audit:
     comparisons: tuple[Comparison, ...]
     sums: tuple[Sums, ...]
     notes: tuple[str, ...] = ()
-    findings: tuple[Mapping[str, Any], ...] = field(default=())
+    findings: tuple[Finding, ...] = ()
     explanations: tuple[Explanation, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The audit file's content: undefined values None, floats to 12 significant digits."""
         content = {each.name: getattr(self, each.name) for each in fields(self)}
-        for name in ("data", "estimates", "comparisons"):
+        for name in ("data", "estimates", "comparisons", "findings"):
             content[name] = [vars(row) for row in content[name]]
         content["explanations"] = [
             vars(row)
@@ -235,7 +300,8 @@ class Audit:
         content["comparisons"] = tuple(Comparison(**row) for row in content["comparisons"])
         content["sums"] = tuple(_sums_from_dict(row) for row in content["sums"])
         content["explanations"] = tuple(Explanation(**row) for row in content["explanations"])
-        content["notes"], content["findings"] = map(tuple, (content["notes"], content["findings"]))
+        content["findings"] = tuple(Finding(**row) for row in content["findings"])
+        content["notes"] = tuple(content["notes"])
         return cls(**content)
 
     def save(self, path: str | Path) -> None:

@@ -141,7 +141,7 @@ def errors(
         reader = _Reader(table, roles, chosen, selection, control)
         reader.count(progress)
         records = reader.records()
-        shown = _metrics(names, chosen, rule)
+        shown = _metrics(names, chosen)
     return conclude(
         "errors",
         selection=selection,
@@ -211,7 +211,7 @@ class _Options:
             ("--class", self.classes, ("multiclass",)),
             ("--top-k", self.top_k, ("ranking",)),
             ("--query", roles.query, ("ranking",)),
-            ("--table", self.rule, ("binary", "ranking")),
+            ("--table", self.rule, ("binary", "multiclass", "ranking")),
             ("--score", roles.score, ("binary", "ranking")),
             ("--prediction", roles.prediction, ("binary", "multiclass", "regression")),
         ):
@@ -229,7 +229,7 @@ def _resolved(selection: Selection, control: str | None, table: Table) -> Select
     return replace(found, attributes=selection.attributes)
 
 
-def _metrics(names: Sequence[str], task: Task, rule: str | None) -> list[Metric]:
+def _metrics(names: Sequence[str], task: Task) -> list[Metric]:
     """Metrics by name; by default all that the task has."""
     known = list(dict.fromkeys(name for tally in task.tallies for name in tally.metrics))
     known += task.further
@@ -238,11 +238,6 @@ def _metrics(names: Sequence[str], task: Task, rule: str | None) -> list[Metric]
             raise FairauditError(
                 f"--metric {name}: expected one of {', '.join(known)} (what these columns allow)."
             )
-    if rule is not None and names and "selection_rate" not in names:
-        raise FairauditError(
-            f"--table {rule} is about selection rates. Leave out --metric, or add "
-            "--metric selection_rate."
-        )
     return [METRICS[name] for name in dict.fromkeys(names or known)]
 
 
@@ -288,8 +283,8 @@ class _Reader:
         ]
         self.kept.add(self.task.keep(batch), codes[0])
         self.confusions.add(batch, codes[0])
-        for control, tally, matrix in zip(self.controls, self.task.tallies, counts, strict=False):
-            control.add(batch, tally.columns, matrix)
+        for i, control in enumerate(self.controls):
+            control.add(batch, self.task.tallies[i].columns, counts[i])
         self.used += batch.records
         self.weight += float(counts[0][:, 1].sum())
 

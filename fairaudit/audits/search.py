@@ -410,8 +410,7 @@ class _Search:
             if coded.edges:
                 cuts = ",".join(f"{edge:g}" for edge in coded.edges)
                 yield (
-                    f"{column} has many values and was cut at its quartiles: "
-                    f"--bins {column}={cuts}"
+                    f"{column} has many values and was cut at its quartiles: --bins {column}={cuts}"
                 )
 
     @cached_property

@@ -43,8 +43,8 @@ def _sheet(row: Explanation, kept: Sequence[int]) -> Sheet:
         # Long names stand at the lines; the columns have their numbers.
         names = [f"{i} {name}" for i, name in enumerate(names, 1)]
         columns = [Column(str(i), c.long, c.cells) for i, c in enumerate(columns, 1)]
-    about = f", {printable(row.attribute)}" if row.attribute else ""
-    title = f"Confusion matrix{about}: {printable(row.group)}: labels down, predictions across"
+    about = f"{row.attribute}: {row.group}" if row.attribute else row.group
+    title = f"Confusion matrix, {printable(about)}: labels down, predictions across"
     return sheet(title, [Column("", "label", names), *columns])
 
 

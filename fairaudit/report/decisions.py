@@ -101,8 +101,9 @@ def decision_sheets(audit: Audit, further: bool) -> Iterator[Sheet]:
                 yield headline(view.audit, attribute, first, view.at)
     for attribute in attributes(audit):
         for view in everything if further else []:
-            yield from _further(view, attribute, [first] if view in full else [])
-            yield from gap_sheets(view, attribute)
+            shown = [first] if view in full else []
+            yield from _further(view, attribute, shown)
+            yield from gap_sheets(view, attribute, shown)
         yield from _quantiles(audit, attribute)
 
 
@@ -145,18 +146,30 @@ def _alone(value: float | None) -> str:
     return Figures.of("number", [value]).value(value)
 
 
-def gap_sheets(view: View, attribute: str | None) -> Iterator[Sheet]:
-    """Gaps that the field has a name for, and those of scores, numbers and ranks."""
+def gap_sheets(view: View, attribute: str | None, shown: Sequence[Metric] = ()) -> Iterator[Sheet]:
+    """Gaps that the field has a name for, and those of scores, numbers and ranks.
+
+    None where there are but those of metrics shown in full, which have a sentence already.
+    """
     rows = [
         row
         for row in view.audit.comparisons
         if (row.attribute, row.kind) == (attribute, "gap")
         and (row.name or row.metric not in BINARY)
     ]
-    for scale in ("percent", "number"):
-        own = [row for row in rows if _scale(row.metric) == scale]
-        if own:
-            yield _gaps(view, attribute, own, Figures.of(scale, ()).said)
+    if {row.metric for row in rows} <= {metric.name for metric in shown}:
+        return
+    parts = [[row for row in rows if _scale(row.metric) == s] for s in ("percent", "number")]
+    last = [part for part in parts if part][-1]
+    for part in parts:
+        if part:
+            yield _gaps(view, attribute, part, _GAPS_SAY if part is last else ())
+
+
+_GAPS_SAY = (
+    "Intervals are over all pairs of groups at once; chance: the gap that equal groups would show; "
+    "p: that no group differs, not adjusted over the lines.",
+)
 
 
 def _scale(metric: str) -> str:
@@ -164,24 +177,20 @@ def _scale(metric: str) -> str:
     return METRICS[metric].scale if metric in METRICS else "percent"
 
 
-def _gaps(view: View, attribute: str | None, rows: Sequence[Comparison], said: str) -> Sheet:
+def _gaps(
+    view: View, attribute: str | None, rows: Sequence[Comparison], sentences: Sequence[str]
+) -> Sheet:
     written = [_figures(view.audit, attribute, row.metric) for row in rows]
     each = list(zip(written, rows, strict=True))
     columns = [
         Column("", "gap", [_gap_name(row) for row in rows]),
-        Column("gap", "size", [figures.value(row.value) for figures, row in each]),
+        Column("gap", "size", [f.value(row.value) for f, row in each]),
         Column(*level(view.audit), [f.interval(row.ci_low, row.ci_high) for f, row in each]),
         Column("chance", "by chance alone", [f.value(row.chance) for f, row in each]),
         Column("p", "p", [p_cell(row.p_value) for row in rows]),
     ]
-    return sheet(
-        f"Gaps between the groups that differ most{by(attribute)}{view.at}{said}",
-        columns,
-        [
-            "Intervals are over all pairs of groups at once; chance: the gap that equal groups "
-            "would show; p: that no group differs, not adjusted over the lines."
-        ],
-    )
+    title = f"Gaps between the groups that differ most{by(attribute)}{view.at}{written[0].said}"
+    return sheet(title, columns, sentences)
 
 
 def _figures(audit: Audit, attribute: str | None, metric: str) -> Figures:

@@ -26,7 +26,7 @@ def to_csv(audit: Audit) -> str:
     """
     text = io.StringIO()
     rows = audit.rows() if audit.settings.get("rule") is None else rule_rows(audit)
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(rows[0] if rows else {}), lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow({name: _cell(value) for name, value in row.items()})
@@ -37,6 +37,8 @@ def _cell(value: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
     if isinstance(value, str) and _FORMULA.match(value):
         return f"'{value}"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:.12g}" if isinstance(value, float) else value
 
 

@@ -98,18 +98,13 @@ def check(audit: Audit) -> None:
     Raises
     ------
     FairauditError
-        If it has no groups or no selection rates, or applicants have weights.
+        If it has no groups, or applicants have weights.
     """
     rule = audit.settings.get("rule")
     if rule is None:
         return
     if attributes(audit) == [None]:
         raise FairauditError(f"--table {rule} compares groups: name them with --by.")
-    if not any(row.metric == "selection_rate" for row in audit.estimates):
-        raise FairauditError(
-            f"--table {rule} shows selection rates, and this audit has none. They come with "
-            "decisions, with scores and a threshold, with a top k, or with a --class of several."
-        )
     if rule == "ll144" and audit.settings.get("weight") is not None:
         raise FairauditError("--table ll144 counts applicants: leave --weight out.")
 
@@ -149,7 +144,7 @@ def four_fifths(view: View, attribute: str, found: Sequence[Category]) -> Sheet:
     independent = any(r.one_person_reverses is not None for r in ratios)
     if independent:
         columns.append(Column("1 person", "one person reverses it", list(map(_reversed, ratios))))
-    title = f"Selection rates over the highest{by(attribute)}{view.at}: rates in percent"
+    title = f"Impact ratios{by(attribute)}{view.at}: selection rates, in percent, over the highest"
     return sheet(title, columns, _four_fifths_says(found, independent))
 
 
@@ -178,8 +173,8 @@ def _four_fifths_says(found: Sequence[Category], independent: bool) -> Iterator[
     )
     if independent:
         yield (
-            "p: Fisher's exact test, adjusted over the groups. 1 person: whether one more selected "
-            "in the group and one fewer in the highest would turn them round."
+            "p: Fisher's exact test, adjusted over the groups. 1 person: whether one selection "
+            "moved from the highest group to this one would turn the two round."
         )
 
 

@@ -13,6 +13,7 @@ from fairaudit.audit import Comparison, Estimate
 from fairaudit.stats import proportions
 from fairaudit.stats.comparisons import Contrast, Gap, chance_gaps, gap, pairs
 from fairaudit.stats.multiplicity import adjust
+from fairaudit.stats.sums import MISSING
 from fairaudit.stats.variation import between_group_entropy
 
 #: Whose gaps equalized odds is about.
@@ -50,8 +51,23 @@ class Parity:
             yield from self._entropy()
 
     def notes(self) -> Iterator[str]:
-        """None."""
-        return iter(())
+        """Why there are no comparisons, and which metrics have no value in which groups."""
+        sums = self.part.sums
+        known = [group for group in sums.groups if group != MISSING]
+        if len(known) == 1:
+            yield f"{sums.attribute}: one group only, {known[0]}, so nothing is compared."
+        # Of the first metric the assessment says it.
+        undefined: dict[tuple[str, ...], list[str]] = {}
+        for metric in self.part.metrics[1:]:
+            lacking = np.isnan(self.part.found[metric.name].value)
+            if groups := tuple(g for g, none in zip(sums.groups, lacking, strict=True) if none):
+                undefined.setdefault(groups, []).append(metric.label)
+        for groups, labels in undefined.items():
+            more = f" and {len(groups) - 10} more" if len(groups) > 10 else ""
+            yield (
+                f"{sums.attribute}: {', '.join(groups[:10])}{more}: nothing to divide by, so no "
+                f"{', '.join(labels)}."
+            )
 
     def _row(self, metric: str, kind: str, **values: object) -> Comparison:
         sums = self.part.sums
@@ -120,7 +136,8 @@ class Parity:
         )
         # Smallest over largest of either rate, as Fairlearn has it.
         ratios = [_below_one(each) for each, _ in known]
-        low, value, high = (float(np.min(limits)) for limits in zip(*ratios, strict=True))
+        low, high = (float(np.min(limits)) for limits in zip(*ratios, strict=True))
+        value = min(self._smallest_over_largest(name) for name in _ODDS)
         yield self._row(
             "equalized_odds",
             "gap_ratio",
@@ -140,6 +157,12 @@ class Parity:
         level = 1 - (1 - design.confidence) / 2
         own = found.take(np.flatnonzero(compared))
         return gap(sums, own, level, design.resamples, design.seed), sums.groups
+
+    def _smallest_over_largest(self, name: str) -> float:
+        """0 where a group has a rate of 0; nan where all have."""
+        value = self.part.found[name].value
+        own = value[self.part.compared(value)]
+        return float(own.min() / own.max()) if own.max() > 0 else np.nan
 
     def _chance(self) -> float:
         """Mean of the larger of both gaps, were there no difference."""
@@ -169,8 +192,8 @@ class Parity:
             )
 
 
-def _below_one(found: Gap) -> tuple[float, float, float]:
-    """Low limit, value and high limit of the smallest over the largest value."""
+def _below_one(found: Gap) -> tuple[float, float]:
+    """Limits of the smallest over the largest value."""
     if found.ratio > 1:
-        return 1 / found.ratio_high, 1 / found.ratio, 1 / found.ratio_low
-    return found.ratio_low, found.ratio, found.ratio_high
+        return 1 / found.ratio_high, 1 / found.ratio_low
+    return found.ratio_low, found.ratio_high

@@ -242,8 +242,8 @@ class Binary:
         """What a label that is constant leaves open; where the median lies, and how many on it."""
         if self.label is not None and len(self.label.values) == 1:
             yield (
-                f"All labels in column '{self.label.column}' are '{self.label.values[0]}', so rates "
-                "among the others have no value."
+                f"All labels in column '{self.label.column}' are '{self.label.values[0]}', so "
+                "rates among others have no value."
             )
         if "median" in self.thresholds:
             yield (
