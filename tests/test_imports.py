@@ -18,7 +18,7 @@ ROOMS = [
     ["selection", "audit"],
     ["assess"],
     ["paired"],
-    ["audits", "lm"],
+    ["audits", "lm", "rubric"],
     ["report"],
     ["cli"],
     ["__main__"],

@@ -3,8 +3,30 @@ import numpy as np
 import pytest
 
 from fairaudit.audits.speech import alignment
-from fairaudit.metrics import METRICS, SPEECH, Counts
+from fairaudit.metrics import (
+    BINARY,
+    METRICS,
+    MULTICLASS,
+    RANKING,
+    REGRESSION,
+    SCORES,
+    SELECTION,
+    SPEECH,
+    Counts,
+)
+from fairaudit.stats import influence
 
+#: Metrics that are no function of sums, and where their worked examples stand.
+KEPT = {
+    "bpsn_auc": influence.separation,
+    "bnsp_auc": influence.separation,
+    "error_quantile": influence.quantile,
+    "roc_auc": influence.roc_auc,
+    "average_precision": influence.average_precision,
+    "calibration_error": influence.calibration_error,
+    "calibration_intercept": influence.calibration_intercept,
+    "calibration_slope": influence.calibration_slope,
+}
 COLUMNS = alignment.COLUMNS + alignment.CHARACTER_COLUMNS
 PLAIN = [name for name in SPEECH if METRICS[name].per_cluster is None]
 
@@ -20,7 +42,8 @@ def test_every_metric_says_where_it_comes_from():
         assert metric.source
         assert metric.unit
         assert metric.counted
-        assert ">>>" in (metric.formula.__doc__ or ""), f"{name} has no worked example"
+        shown = KEPT.get(name, metric.formula)
+        assert ">>>" in (shown.__doc__ or ""), f"{name} has no worked example"
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -76,3 +99,59 @@ def test_counts_are_a_mapping():
     assert dict(counts) == {"hits": 3, "insertions": 1}
     with pytest.raises(AttributeError, match="deletions"):
         _ = counts.deletions
+
+
+#: Metrics of decisions that are functions of sums.
+SUMMED = sorted({*BINARY, *MULTICLASS, *RANKING, *REGRESSION, *SCORES, *SELECTION} - KEPT.keys())
+
+
+def decisions(rng):
+    """Counts that could be, so that no root or logarithm is of a negative number."""
+    right, wrong = rng.integers(5, 50, 2), rng.integers(5, 50, 2)
+    weight = float(right.sum() + wrong.sum())
+    counts = {
+        "records": weight,
+        "weight": weight,
+        "selected": right[0] + wrong[0],
+        "correct": right.sum(),
+        "true_positives": right[0],
+        "false_positives": wrong[0],
+        "false_negatives": wrong[1],
+        "true_negatives": right[1],
+        "score": 0.4 * weight,
+        "squared_score_error": 0.2 * weight,
+        "error": 0.3 * weight,
+        "absolute_error": 1.1 * weight,
+        "squared_error": 1.7 * weight,
+        "label": 2.0 * weight,
+        "squared_label": 7.0 * weight,
+        "exposure": 0.3 * weight,
+        "relevance": 0.6 * weight,
+    }
+    for name, part in zip("ab", (right, wrong), strict=True):
+        counts |= {f"true_positives:{name}": part[0], f"positives:{name}": part.sum()}
+        counts[f"selected:{name}"] = part[0] + 9
+    return list(counts), np.array(list(counts.values()), dtype=float)
+
+
+@pytest.mark.parametrize("name", SUMMED)
+def test_metrics_of_decisions_have_gradients_of_degree_0(name):
+    columns, counts = decisions(np.random.default_rng(4))
+    metric = METRICS[name]
+    step = 1e-4 * np.eye(len(counts))
+    expected = (metric.value(columns, counts + step) - metric.value(columns, counts - step)) / 2e-4
+    gradient = metric.gradient(columns, counts)
+    np.testing.assert_allclose(gradient, expected, atol=1e-7)
+    assert np.abs(gradient).max() > 0
+    assert abs(gradient @ counts) < 1e-10
+    assert np.isclose(metric.value(columns, 2 * counts), metric.value(columns, counts))
+    assert np.isnan(metric.value(columns, 0 * counts))
+
+
+def test_equal_labels_leave_nothing_to_explain():
+    value = METRICS["r2"].value
+    columns = ["squared_error", "label", "squared_label", "weight"]
+    labels = np.full(1000, 123456.7)
+    assert np.isnan(value(columns, [5.0, labels.sum(), (labels**2).sum(), 1000.0]))
+    labels[0] += 400
+    assert np.isfinite(value(columns, [5.0, labels.sum(), (labels**2).sum(), 1000.0]))

@@ -13,6 +13,7 @@ from fairaudit.report.explanations import Alignment, explanation_sheets
 from fairaudit.report.headline import sheets
 from fairaudit.report.rules import impact_sheets, rule_sheets
 from fairaudit.report.runs import normalizer_sheets, update_sheets
+from fairaudit.report.search import search_sheets
 from fairaudit.report.sheets import Sheet
 
 
@@ -22,6 +23,8 @@ def contents(audit: Audit, further: bool) -> Iterator[Sheet | Alignment]:
         yield from rule_sheets(audit)
     elif audit.kind == "errors":
         yield from _decisions(audit, further)
+    elif audit.kind == "search":
+        yield from search_sheets(audit)
     else:
         yield from _transcripts(audit, further)
 

@@ -49,7 +49,7 @@ def to_markdown(audit: Audit, further: bool = False) -> str:
         for each in contents(audit, further)
         for part in (_aligned(each) if isinstance(each, Alignment) else _markdown(each))
     ]
-    parts += map(_escaped, [*closing(audit), audit.signature])
+    parts += map(_escaped, [*closing(audit), printable(audit.signature)])
     return "\n\n".join(parts) + "\n"
 
 

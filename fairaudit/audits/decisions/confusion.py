@@ -36,7 +36,8 @@ class Confusions:
             return
         number = {name: i for i, name in enumerate(self.task.classes)}
         label, prediction = (
-            np.array([number[cell] for cell in batch.labels[name]]) for name in self.task.labels
+            np.array([number[str(cell)] for cell in batch.labels[name]])
+            for name in self.task.labels
         )
         weight = weights(batch, self.task.roles)
         weight = weight if batch.times is None else weight * batch.times

@@ -96,11 +96,14 @@ class Kept:
             name: np.concatenate([part[name] for part in self._columns])
             for name in self._columns[0]
         }
-        names, cluster = self.grouping.cluster_names, None
-        if names is not None:
-            codes = np.concatenate([codes.cluster for codes in self._codes])  # type: ignore[arg-type]
-            names, merged = np.unique(np.array(names, dtype=object), return_inverse=True)
-            cluster = merged[codes]
+        clusters = self.grouping.cluster_names
+        names: Sequence[str] | None = None
+        cluster = None
+        if clusters is not None:
+            keys, merged = np.unique(np.array(clusters, dtype=object), return_inverse=True)
+            names = tuple(keys)
+            codes = [each.cluster for each in self._codes if each.cluster is not None]
+            cluster = merged[np.concatenate(codes)]
         everyone = np.zeros(len(columns["weight"]), dtype=np.int64)
         yield _Members(None, (ALL,), everyone, names, cluster, columns, lambda group: {})
         for i, attribute in enumerate(self.grouping.attributes):
@@ -215,12 +218,11 @@ class _Members:
         return self.columns["weight"][rows]
 
     def of_rarer_label(self, rows: Array) -> Array:
-        """Equal weights of records, which add up to the number of units with the rarer label."""
-        kept = self.pick(rows)
-        units = influence.units_of_rarer_label(
-            kept["positive"], kept["weight"], self.cluster_of(rows)
-        )
-        return np.full(len(rows), units / max(len(rows), 1))
+        """1 for one record of each unit with the rarer label, 0 for the others."""
+        kept, cluster = self.pick(rows), self.cluster_of(rows)
+        used = kept["weight"] > 0
+        labels = (used & kept["positive"], used & ~kept["positive"])
+        return min((_one_of_each(label, cluster) for label in labels), key=np.sum)
 
     def assessed(
         self,
@@ -239,6 +241,16 @@ class _Members:
         total.add(self.group, self.cluster, counts)
         sums = total.result(self.attribute, self.groups, self.clusters)
         return replace(sums, variant=variant), [METRICS[name] for name in statistics]
+
+
+def _one_of_each(among: Array, cluster: Array | None) -> Array:
+    """1 for the first record of each cluster among these, or for each of them; shape (n,)."""
+    rows = np.flatnonzero(among)
+    if cluster is not None:
+        rows = rows[np.unique(cluster[rows], return_index=True)[1]]
+    ones = np.zeros(len(among))
+    ones[rows] = 1
+    return ones
 
 
 def _pseudo(found: Influence, weight: Array) -> Array:
@@ -321,12 +333,13 @@ class _Alone:
         sides = influence.separation(score[up], score[down], weight[up], weight[down])
         rows = np.concatenate([up, down])
         own = np.concatenate([side.influence for side in sides])
-        return rows, sides[0].value, *self._interval(sides[0].value, own, rows)
+        value = min(sides[0].value, 1.0)  # rounding may exceed it
+        return rows, value, *self._interval(value, own, rows)
 
     def _interval(self, value: float, own: Array, rows: Array) -> tuple[float, float]:
         """Interval of an AUC from influences, with the units of the rarer label."""
-        kept, cluster = self.by.pick(rows), self.by.cluster_of(rows)
-        n = influence.units_of_rarer_label(kept["positive"], kept["weight"], cluster)
+        cluster = self.by.cluster_of(rows)
+        n = int(self.by.of_rarer_label(rows).sum())
         if n < 2:
             return np.nan, np.nan
         if cluster is not None:

@@ -11,7 +11,8 @@ from fairaudit.arrays import Array
 from fairaudit.assess import Assessment, defined
 from fairaudit.audit import Comparison, Estimate
 from fairaudit.stats import proportions
-from fairaudit.stats.comparisons import Contrast, Gap, chance_gaps, gap, pairs
+from fairaudit.stats.comparisons import Contrast, Gap, gap, pairs
+from fairaudit.stats.homogeneity import chance_gaps
 from fairaudit.stats.multiplicity import adjust
 from fairaudit.stats.sums import MISSING
 from fairaudit.stats.variation import between_group_entropy
@@ -74,7 +75,12 @@ class Parity:
         return Comparison(sums.attribute, metric, kind, variant=sums.variant, **values)  # type: ignore[arg-type]
 
     def _impact_ratios(self) -> Iterator[Comparison]:
-        """Each group's selection rate over the highest group's: 29 CFR 1607.4(D)."""
+        """Each group's selection rate over the highest group's: 29 CFR 1607.4(D).
+
+        Intervals are simultaneous over the groups (Bonferroni): the highest rate is picked from
+        the data, and with five equal groups of 100 intervals of single pairs cover 89 %, these
+        97 %.
+        """
         found = self.part.found["selection_rate"]
         records = self.part.sums.records
         compared = self.part.compared(found.value) & (records >= self.min_share * records.sum())
@@ -83,7 +89,7 @@ class Parity:
             return
         highest = int(groups[np.argmax(found.value[groups])])
         contrast = pairs(self.part.sums, found, groups, np.full(len(groups), highest))
-        low, high = contrast.ratio_interval(self.part.design.confidence)
+        low, high = contrast.ratio_interval(self.part.design.confidence, len(groups) - 1)
         p_value = self._p_value(contrast)
         other = groups != highest
         p_value = np.where(other, p_value, np.nan)

@@ -12,6 +12,7 @@ from fairaudit.arrays import Array
 from fairaudit.audits.decisions.roles import Roles
 from fairaudit.audits.decisions.values import Positives, check_named
 from fairaudit.exceptions import FairauditError
+from fairaudit.groups import Vocabulary
 from fairaudit.metrics import BINARY, MULTICLASS, RANKING, REGRESSION, SCORES, SELECTION
 from fairaudit.table import Batch
 
@@ -309,12 +310,12 @@ class Multiclass:
             for name, values in found.items():
                 values.update(batch.labels[name])
         self.classes = sorted(str(value) for value in set().union(*found.values()))
-        self._check_common(*found.values())
         if len(self.classes) > _MOST_CLASSES:
             raise FairauditError(
                 f"columns '{self.labels[0]}' and '{self.labels[1]}' hold {len(self.classes)} "
                 f"classes, more than {_MOST_CLASSES}. Are they numbers? --task regression"
             )
+        self._check_common(*found.values())
         for name in self.chosen:
             if name not in self.classes:
                 raise FairauditError(
@@ -322,7 +323,8 @@ class Multiclass:
                 )
         families = ("true_positives", "positives", "selected")
         columns = [f"{family}:{name}" for name in self.classes for family in families]
-        self.tallies = [Tally(None, ("records", "weight", "correct", *columns), MULTICLASS)]
+        together = ("records", "weight", "correct", *columns)
+        self.tallies = [Tally(None, together, MULTICLASS)]
         one = ("records", "weight", "selected", "correct", *CELLS)
         self.tallies += [Tally({"class": name}, one, ONE_VS_REST) for name in self.chosen]
 
@@ -435,8 +437,9 @@ class Ranking:
         self.numbers = _given(roles.label, roles.score, roles.weight)
         self.alike = False
         self.further: list[str] = []
-        columns = ("records", "weight", "selected")
-        extra, names = ("exposure",), ["exposure"]
+        columns: tuple[str, ...] = ("records", "weight", "selected")
+        extra: tuple[str, ...] = ("exposure",)
+        names = ["exposure"]
         if roles.label is not None:
             extra, names = ("exposure", "relevance"), RANKING[1:]
         several = len(self.top) > 1
@@ -447,13 +450,15 @@ class Ranking:
 
     def prepare(self, batches: Iterable[Batch]) -> None:
         """Rank all records; those with the same score share their places."""
-        scores, queries = [np.zeros(0)], []
+        scores: list[Array] = [np.zeros(0)]
+        queries = Vocabulary()
+        asked: list[Array] = []
         for batch in batches:
             scores.append(batch.numbers[str(self.roles.score)])
             if self.roles.query is not None:
-                queries += list(batch.labels[self.roles.query])
+                asked.append(queries.encode(batch.labels[self.roles.query]))
         score = np.concatenate(scores)
-        query = np.unique(queries, return_inverse=True)[1] if queries else np.zeros(len(score))
+        query = np.concatenate(asked) if asked else np.zeros(len(score))
         self._exposure, self._selected = _places(score, query, self.top)
 
     def count(self, batch: Batch) -> list[Array]:
