@@ -530,14 +530,15 @@ def conclude(
         tuple(row for part in parts for row in part.estimates()),
         tuple(row for part in parts for row in part.comparisons()),
         tuple(map(_anonymous, sums)),
-        (*notes, *_lost(sums[0], selection), *dict.fromkeys(said)),
+        (*notes, *_lost(sums, selection), *dict.fromkeys(said)),
         explanations=tuple(explanations),
     )
 
 
-def _lost(overall: Sums, selection: Selection) -> Iterator[str]:
+def _lost(sums: Sequence[Sums], selection: Selection) -> Iterator[str]:
     """What a reader must know of records whose cluster is not known."""
-    if overall.clusters is not None and MISSING in overall.clusters:
+    overall = sums[0] if sums else None
+    if overall is not None and overall.clusters is not None and MISSING in overall.clusters:
         cell = overall.cluster == overall.clusters.index(MISSING)
         n = int(overall.matrix[cell, overall.columns.index("records")].sum())
         yield f"{n} records without a {selection.cluster} are taken to be of one and the same."

@@ -617,10 +617,21 @@ def _number(column: Column) -> str:
 def _figure(column: Column, missing: Sequence[str]) -> str:
     """SQL for a number: infinite where missing, not a number where it is none."""
     cell = f"TRY_CAST({column_name(column)} AS DOUBLE)"
+    listed = [f"{number!r}::DOUBLE" for number in map(_as_number, missing) if number is not None]
+    named = f"OR {cell} IN ({', '.join(listed)}) " if listed else ""
     return (
-        f"CASE WHEN {_value(column, missing)} IS NULL THEN 'inf'::DOUBLE "
+        f"CASE WHEN {_value(column, missing)} IS NULL {named}THEN 'inf'::DOUBLE "
         f"WHEN isfinite({cell}) THEN {cell} ELSE 'nan'::DOUBLE END"
     )
+
+
+def _as_number(text: str) -> float | None:
+    """The finite number that a text is, None where it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
 
 
 #: No column of the user's is called so.

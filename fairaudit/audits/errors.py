@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-import numpy as np
-
-from fairaudit.arrays import Array
 from fairaudit.assess import Design, Part, assessments, conclude
 from fairaudit.audit import Audit, Records
 from fairaudit.audits.decisions.confusion import Confusions
 from fairaudit.audits.decisions.control import Control
 from fairaudit.audits.decisions.kept import Kept
-from fairaudit.audits.decisions.parity import Parity
+from fairaudit.audits.decisions.parity import LEAST_SHARE, Parity
+from fairaudit.audits.decisions.reading import Reading
 from fairaudit.audits.decisions.roles import Roles
 from fairaudit.audits.decisions.tasks import Binary, Multiclass, Ranking, Regression, Task
 from fairaudit.exceptions import FairauditError
@@ -27,8 +25,6 @@ from fairaudit.table import MISSING_VALUES, Batch, Table, Workspace
 TaskName = Literal["binary", "multiclass", "regression", "ranking"]
 #: Rules whose tables can be asked for.
 Rule = Literal["four-fifths", "ll144"]
-#: Local Law 144 lets categories with a smaller share of the data be left out of impact ratios.
-_MIN_SHARE = 0.02
 
 
 def errors(
@@ -138,16 +134,17 @@ def errors(
         table = workspace.open(data)
         roles.resolve(table)
         selection = _resolved(selection, control, table)
-        reader = _Reader(table, roles, chosen, selection, control)
-        reader.count(progress)
-        records = reader.records()
+        reading = Reading(table, roles, chosen, selection, [control] if control else [])
+        tallies = _Tallies(reading, chosen, selection, control)
+        tallies.count(progress)
+        records = tallies.records()
         shown = _metrics(names, chosen)
     return conclude(
         "errors",
         selection=selection,
         files=table.files,
         records=records,
-        parts=list(reader.parts(shown, settings, _MIN_SHARE if rule == "ll144" else 0.0)),
+        parts=list(tallies.parts(shown, settings, LEAST_SHARE if rule else 0.0)),
         metrics=shown,
         design=settings,
         settings={
@@ -157,8 +154,8 @@ def errors(
             "rule": rule,
             "metric": ",".join(names) or None,
         },
-        notes=[*chosen.notes(), *reader.notes(shown), *table.notes, *selection.notes(table)],
-        explanations=reader.confusions.explanations(),
+        notes=[*chosen.notes(), *tallies.notes(shown), *table.notes, *selection.notes(table)],
+        explanations=tallies.confusions.explanations(),
     )
 
 
@@ -241,37 +238,26 @@ def _metrics(names: Sequence[str], task: Task) -> list[Metric]:
     return [METRICS[name] for name in dict.fromkeys(names or known)]
 
 
-class _Reader:
-    """Reads the records, and adds them up in every way that the task has."""
+class _Tallies:
+    """Adds the records up in every way that the task has."""
 
     def __init__(
-        self, table: Table, roles: Roles, task: Task, selection: Selection, control: str | None
+        self, reading: Reading, task: Task, selection: Selection, control: str | None
     ) -> None:
-        self.table, self.roles, self.task, self.selection = table, roles, task, selection
-        self.controls: list[Control] = []
-        self.control = control
-        if control is not None:
-            self.controls = [Control(selection, control) for _ in task.tallies]
-        self.total = self.used = 0
+        self.reading, self.task, self.selection, self.control = reading, task, selection, control
         self.weight = 0.0
-        self.dropped = dict.fromkeys(["filtered by --where", *self._required().values()], 0)
-
-    def _required(self) -> dict[str, str]:
-        """Columns without which a record cannot be counted, and what is said then."""
-        names = {role: name for role, name in vars(self.roles).items() if name is not None}
-        return {name: f"no {role}" for role, name in names.items()}
 
     def count(self, progress: Callable[[int], None]) -> None:
         """Read the table once, or twice where the task must look first, and count."""
-        self.task.prepare(self._batches())
-        self.total = 0
-        self.dropped = dict.fromkeys(self.dropped, 0)
-        self.groupings = [self.selection.grouping(t.columns) for t in self.task.tallies]
+        self.task.prepare(self.reading.batches())
+        tallies = self.task.tallies
+        self.groupings = [self.selection.grouping(tally.columns) for tally in tallies]
         self.confusions = Confusions(self.task, self.groupings[0])
         self.kept = Kept(self.task, self.groupings[0])
-        for batch in self._batches():
+        self.controls = [Control(self.selection, self.control) for _ in tallies if self.control]
+        for batch in self.reading.batches():
             self._add(batch)
-            progress(self.total)
+            progress(self.reading.total)
         self.task.check()
 
     def _add(self, batch: Batch) -> None:
@@ -285,62 +271,7 @@ class _Reader:
         self.confusions.add(batch, codes[0])
         for i, control in enumerate(self.controls):
             control.add(batch, self.task.tallies[i].columns, counts[i])
-        self.used += batch.records
         self.weight += float(counts[0][:, 1].sum())
-
-    def _batches(self) -> Iterator[Batch]:
-        """Records that can be counted; those that cannot are counted by reason."""
-        grouping = self.selection.grouping(())
-        labels = [*grouping.labels, *self.task.labels]
-        if self.control is not None:
-            labels.append(self.control)
-        scan = self.table.scan(
-            labels=list(dict.fromkeys(labels)),
-            numbers=self.task.numbers,
-            where=self.selection.where,
-            missing_values=self.selection.na,
-            alike=self.task.alike,
-        )
-        for batch in scan:
-            self.total += batch.records
-            kept = self._kept(batch)
-            if (odd := self._outside(kept)) is not None:
-                # Its rows are read on the same connection.
-                scan.close()
-                raise self.table.outside(*odd, self.selection.na, self.selection.where)
-            if len(kept.keep):
-                yield kept
-
-    def _kept(self, batch: Batch) -> Batch:
-        """Drop records that cannot be counted, and count them by reason."""
-        batch = self._drop(batch, batch.keep, "filtered by --where")
-        for name, reason in self._required().items():
-            if name in self.task.numbers:
-                present = ~np.isnan(batch.numbers[name])
-            else:
-                missing = {None, *self.selection.na}
-                present = np.array([cell not in missing for cell in batch.labels[name]], dtype=bool)
-            batch = self._drop(batch, present, reason)
-        return batch
-
-    def _drop(self, batch: Batch, keep: Array, reason: str) -> Batch:
-        if keep.all():
-            return batch
-        left = batch.select(keep)
-        self.dropped[reason] += batch.records - left.records
-        return left
-
-    def _outside(self, batch: Batch) -> tuple[str, float, float] | None:
-        """A column of weights or scores with a number that may not be there, and its limits."""
-        limits = {self.roles.weight: (0.0, np.inf)}
-        if isinstance(self.task, Binary) and self.task.bounded:
-            limits[self.roles.score] = (0.0, 1.0)
-        for name, (low, high) in limits.items():
-            if name is not None:
-                numbers = batch.numbers[name]
-                if not ((numbers >= low) & (numbers <= high)).all():
-                    return name, low, high
-        return None
 
     def records(self) -> Records:
         """What became of the records.
@@ -350,19 +281,17 @@ class _Reader:
         FairauditError
             If none is left, or all weigh nothing.
         """
-        dropped = {reason: count for reason, count in self.dropped.items() if count}
-        if not self.used:
-            why = "; ".join(f"{reason}: {count}" for reason, count in dropped.items())
-            raise FairauditError(f"{self.table.name}: no records to audit{why and f' ({why})'}.")
+        records = self.reading.records()
         if not self.weight:
             raise FairauditError(
-                f"{self.table.name}: all weights in column '{self.roles.weight}' are 0."
+                f"{self.reading.table.name}: all weights in column "
+                f"'{self.reading.roles.weight}' are 0."
             )
-        return Records(self.total, self.used, dropped)
+        return records
 
     def parts(self, metrics: Sequence[Metric], design: Design, min_share: float) -> Iterator[Part]:
         """What each way of counting shows, then what needs every record, then at equal control."""
-        weighted = self.roles.weight is not None
+        weighted = self.reading.roles.weight is not None
         for i, (tally, grouping) in enumerate(zip(self.task.tallies, self.groupings, strict=True)):
             own = [metric for metric in metrics if metric.name in tally.metrics]
             if not own:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Annotated
 
@@ -168,8 +169,9 @@ def errors(
 
 
 def _listed(values: list[str] | None) -> list[str]:
-    """Values given one by one or joined by commas."""
-    return [part for value in values or () for part in value.split(",")]
+    r"""Values given one by one or joined by commas; ``\,`` is a comma in a value."""
+    parts = (re.split(r"(?<!\\),", value) for value in values or ())
+    return [part.replace(r"\,", ",") for several in parts for part in several]
 
 
 @command

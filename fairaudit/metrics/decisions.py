@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fairaudit.metrics.registry import Counts, Direction, Formula, Range, metric
+from fairaudit.metrics.registry import RARER, Counts, Direction, Formula, Range, metric
 
 _HARDT = "Hardt, Price & Srebro, NeurIPS 2016"
 _CHOULDECHOVA = "Chouldechova, Big Data 5(2), 2017"
@@ -474,7 +474,7 @@ def _kept(
     range: Range,
     direction: Direction,
     about: str,
-    counted: str = "records of the rarer label",
+    counted: str = RARER,
     scale: Any = "number",
 ) -> None:
     """Register a metric that is no function of sums: the mean of the records' pseudo-values.

@@ -28,6 +28,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "change": (-math.inf, math.inf),
     "real": (-math.inf, math.inf),
 }
+#: What `Metric.n` counts where the rarer of two labels limits what is known.
+RARER = "records of the rarer label"
 #: Which values are better, if any.
 Direction = Literal["lower", "higher"] | None
 
@@ -200,6 +202,11 @@ class Metric:
             formula=lambda c: self.formula(_Before(c)),
             denominator=lambda c: self.denominator(_Before(c)),
         )
+
+    @property
+    def scarce(self) -> bool:
+        """Whether the degrees of freedom are those of n, not of all units."""
+        return self.counted == RARER
 
     def value(self, columns: Sequence[str], sums: Array) -> Array:
         """Evaluate at sums of shape (..., K); undefined values are nan, never 0.

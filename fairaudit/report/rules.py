@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairaudit.audit import Audit, Comparison, Estimate
+from fairaudit.audits.decisions.parity import LEAST_SHARE
 from fairaudit.exceptions import FairauditError
 from fairaudit.report.decisions import View, views
 from fairaudit.report.figures import RATIO, count, p_cell, percent
@@ -18,8 +19,6 @@ from fairaudit.stats.sums import MISSING
 
 #: Ratios below this are evidence of adverse impact.
 FOUR_FIFTHS = 0.8
-#: Local Law 144 lets categories with a smaller share of the data be left out of impact ratios.
-LEAST_SHARE = 0.02
 
 
 _NONE = Comparison(None, "selection_rate", "ratio")
@@ -171,6 +170,11 @@ def _four_fifths_says(found: Sequence[Category], independent: bool) -> Iterator[
         "Shown is what has its whole interval below: the bare ratio accuses equal groups of 100 "
         "people each in 42 % of cases, where 20 % are selected."
     )
+    if small := [each for each in found if each.small]:
+        yield (
+            f"Without a ratio, and nobody's reference, as less than {100 * LEAST_SHARE:g} % of the "
+            f"records: {_listed(small)}."
+        )
     if independent:
         yield (
             "p: Fisher's exact test, adjusted over the groups. 1 person: whether one selection "

@@ -34,7 +34,9 @@ def search_sheets(audit: Audit) -> Iterator[Sheet]:
     columns = [
         Column("", "slice", [*map(_name, (inside[key] for key in found)), "(all)"]),
         Column("rec.", "records", [str(row.records) if row else "-" for row in rows]),
-        Column(metric.label, metric.label, [written.value(row and row.value) for row in rows]),
+        Column(
+            metric.label, metric.label, [written.value(row.value if row else None) for row in rows]
+        ),
         Column("rest", "in the rest", [*(written.value(outside[k].value) for k in found), ""]),
         Column("diff.", "difference", [*(starred(measured[k], audit, written) for k in found), ""]),
         Column(*level(audit), [*(_interval(written, measured[key]) for key in found), ""]),

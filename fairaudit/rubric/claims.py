@@ -17,9 +17,10 @@ import numpy as np
 from fairaudit.arrays import Array
 from fairaudit.audit import Audit, Estimate
 from fairaudit.metrics import LIMITS, Metric
+from fairaudit.rubric.bounds import one_sided, quotient, ratio_bounds
 from fairaudit.rubric.model import Criterion
 from fairaudit.stats.comparisons import Contrast, pairs, versus_rest
-from fairaudit.stats.distributions import normal_quantile, regularised_beta
+from fairaudit.stats.distributions import normal_quantile
 from fairaudit.stats.estimates import Estimates, estimate
 from fairaudit.stats.homogeneity import homogeneity
 from fairaudit.stats.intervals import Interval
@@ -266,7 +267,7 @@ class Subject(Judged):
 
     def _ratio(self) -> Claims:
         a, b = self._pairs.a, self._pairs.b
-        value = np.concatenate([_quotient(a.value, b.value), _quotient(b.value, a.value)])
+        value = np.concatenate([quotient(a.value, b.value), quotient(b.value, a.value)])
         return self._both_ways(value, lambda tail: ratio_bounds(self._pairs, tail))
 
     def _difference(self) -> Claims:
@@ -399,66 +400,6 @@ class Rows(Judged):
     def differ(self, level: float) -> bool:
         """Not asked: nothing is compared."""
         return True
-
-
-def one_sided(found: Estimates, tail: float) -> Interval:
-    """Bounds of values, each with `tail` probability outside.
-
-    Of shares of independent records they are exact (Clopper & Pearson, Biometrika 26, 1934):
-    far out in the tail a score interval of a small share is several times too often exceeded
-    (2 of 100, eight groups: 12 % false failures for 5 %).
-    """
-    if not found.binomial:
-        return found.interval(1 - 2 * tail)
-    x = np.round(found.value * found.n)
-    return _exact(x, found.n, tail), 1 - _exact(found.n - x, found.n, tail)
-
-
-def _exact(x: Array, n: Array, tail: float) -> Array:
-    """Largest share at which `x` or more of `n` have at most `tail` probability.
-
-    >>> _exact(np.array([0.0, 10.0]), np.array([10.0, 10.0]), 0.05).round(4).tolist()
-    [0.0, 0.7411]
-    """
-    some = np.maximum(x, 1.0)
-    low, high = np.zeros_like(some), some / n
-    for _ in range(60):
-        middle = (low + high) / 2
-        above = regularised_beta(middle, some, n - some + 1) > tail
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return np.where(x > 0, low, 0.0)
-
-
-def ratio_bounds(contrast: Contrast, tail: float) -> Interval:
-    """Bounds of the M ratios a / b, then of the M ratios b / a, each with `tail` outside.
-
-    Where a side is 0 or does not vary there is no interval of the ratio; there both sides' own
-    bounds share the error (Bonferroni).
-    """
-    turned = Contrast(contrast.b, contrast.a, contrast.covariance, contrast.units)
-    level = 1 - 2 * tail
-    parts = [contrast.ratio_interval(level), turned.ratio_interval(level)]
-    low, high = (np.concatenate(limits) for limits in zip(*parts, strict=True))
-    none = ~np.isfinite(low) | ~np.isfinite(high)
-    if none.any():
-        below, above = _from_sides(contrast, tail / 2)
-        low, high = np.where(none, below, low), np.where(none, above, high)
-    return low, high
-
-
-def _from_sides(contrast: Contrast, tail: float) -> Interval:
-    """Bounds of the ratios a / b, then b / a, from the bounds of either side."""
-    low_a, high_a = one_sided(contrast.a, tail)
-    low_b, high_b = one_sided(contrast.b, tail)
-    below = np.concatenate([_quotient(low_a, high_b), _quotient(low_b, high_a)])
-    above = np.concatenate([_quotient(high_a, low_b), _quotient(high_b, low_a)])
-    return below, above
-
-
-def _quotient(a: Array, b: Array) -> Array:
-    """Divide; infinite where only b is 0, nan where both are."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.divide(a, b))
 
 
 def _mirrored(interval: Interval) -> Interval:

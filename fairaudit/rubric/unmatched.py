@@ -43,7 +43,7 @@ def why_nothing(audits: Sequence[Audit], criterion: Criterion) -> str:
     attributes = sorted({place.attribute for place in places if place.attribute is not None})
     if not attributes:
         return 'No audit has groups. Audit with --by, or use comparison = "overall".'
-    if criterion.by not in (None, *attributes):
+    if criterion.by is not None and criterion.by not in attributes:
         return f"No audit is by {criterion.by}. {choices('Attributes', criterion.by, attributes)}"
     places = [place for place in places if place.attribute in (criterion.by or place.attribute,)]
     if not any(place.summed for place in places):

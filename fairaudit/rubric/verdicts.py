@@ -36,6 +36,8 @@ class Numbers:
         Groups, and which of several metrics.
     size : int
         Over how many numbers the outer bounds are simultaneous.
+    whole : bool
+        Whether there are numbers of every metric: without them nothing can pass.
     """
 
     criterion: Criterion
@@ -47,6 +49,7 @@ class Numbers:
     second: Array
     part: Array
     size: int
+    whole: bool
 
     @classmethod
     def of(cls, parts: Sequence[Judged], alpha: float, together: int) -> Numbers:
@@ -83,6 +86,7 @@ class Numbers:
             np.concatenate([each.second for each in claims]),
             np.repeat(np.arange(len(parts)), [len(each.value) for each in claims]),
             size,
+            all(len(each.value) for each in claims),
         )
 
     @property
@@ -137,7 +141,8 @@ def verdict(numbers: Numbers) -> Verdict:
     if np.isnan(numbers.value).all():
         return Verdict("inconclusive", "inconclusive", None, None, None, None, None)
     worst = int(np.nanargmax(numbers.value))
-    inner = float(np.max(numbers.inner))  # nan where any is: all must be within the limit
+    # All must be within the limit: nan where any is.
+    inner = float(np.max(numbers.inner)) if numbers.whole else np.nan
     shown = None if np.isnan(numbers.outer).all() else int(np.nanargmax(numbers.outer))
     outer = np.nan if shown is None else float(numbers.outer[shown])
     low, high = (outer, inner) if numbers.criterion.sign > 0 else (-inner, -outer)

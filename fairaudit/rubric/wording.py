@@ -96,13 +96,7 @@ def reason(numbers: Numbers, found: Verdict, parts: Sequence[Judged], terms: Ter
 def _found(numbers: Numbers, found: Verdict, parts: Sequence[Judged]) -> Iterator[str]:
     """The worst number."""
     if found.worst is None:
-        enough = "two groups" if numbers.criterion.comparison in ("gap", "ratio") else "a group"
-        needed = f"needs {enough} that can be judged"
-        yield (
-            "The value is undefined."
-            if numbers.size
-            else f"A {numbers.criterion.comparison} {needed}."
-        )
+        yield "The value is undefined." if numbers.size else "Too few groups can be judged."
         return
     yield f"{_about(numbers, found.worst, parts)}: {figure(numbers.criterion, found.value)}."
 

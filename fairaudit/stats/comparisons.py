@@ -298,11 +298,13 @@ def _gap_ratio(
 ) -> tuple[float, float, float]:
     """Worst over best value (the pair `ends`), and its simultaneous interval over all pairs.
 
-    Undefined where the smaller is 0 or less, without interval where either group's units do not
+    Undefined where one divides by 0 or by less, without interval where either group's units do not
     vary, and up to equality where no group is shown to differ.
     """
     low, high = contrast.ratio_interval(confidence, len(contrast.difference))
     sides = np.sort([contrast.a.value[ends], contrast.b.value[ends]])
+    if sides[0] == 0 < sides[1] and contrast.a.metric.direction != "lower":
+        return 0.0, np.nan, np.nan
     found = [float(_divide(sides[1], sides[0])) if sides[0] > 0 else np.nan, np.nan, np.nan]
     if np.isfinite(low[ends]) and sides[0] > 0:
         largest_low, largest_high = (

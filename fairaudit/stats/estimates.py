@@ -60,7 +60,7 @@ class Estimates:
     @property
     def df(self) -> Array:
         """Degrees of freedom, units less one; shape (G,)."""
-        return self.units - 1.0
+        return (np.minimum(self.units, self.n) if self.metric.scarce else self.units) - 1.0
 
     @property
     def binomial(self) -> bool:
@@ -163,8 +163,10 @@ def estimate(
     value, n = metric.value(columns, spread.totals), metric.n(columns, spread.totals)
     gradients = metric.gradient(columns, spread.totals)
     variance = spread.variance(gradients)
-    # Influences that add up to rounding errors are no variance.
-    variance = np.where(variance < (1e-12 * value) ** 2, 0.0, variance)
+    # Influences that cancel to rounding errors are no variance.
+    slopes = np.abs(gradients)
+    squares = np.einsum("gk,gkl,gl->g", slopes, np.abs(spread.moments), slopes)
+    variance = np.where(variance <= 1e-12 * squares, 0.0, variance)
     return Estimates(
         metric,
         clustered,

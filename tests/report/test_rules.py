@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from fairaudit.audits import errors as module
 from fairaudit.cli import app
 from fairaudit.exceptions import FairauditError
 from fairaudit.report import machine, rules
@@ -209,10 +208,6 @@ def test_what_a_rule_needs(people):
     weighted = people.assign(w=2.0)
     with pytest.raises(FairauditError, match="leave --weight out"):
         rules.check(audited(weighted, prediction="yhat", by="sex", weight="w", rule="ll144"))
-
-
-def test_the_share_is_the_audits():
-    assert rules.LEAST_SHARE == module._MIN_SHARE
 
 
 def test_the_command_prints_the_table_and_writes_nothing_where_it_cannot(people, tmp_path):

@@ -13,7 +13,7 @@ from fairaudit.assess import Assessment, Part, defined
 from fairaudit.audit import Comparison, Estimate
 from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Attribute, Grouping, join_labels, split_label
-from fairaudit.metrics import METRICS, Metric
+from fairaudit.metrics import Metric
 from fairaudit.selection import Selection
 from fairaudit.stats.multiplicity import adjust
 from fairaudit.stats.standardised import Standardised, standardise
@@ -100,16 +100,18 @@ class Controlled:
                 f"{name}: {lost} records without a value of it or of {column} are not compared at "
                 f"equal {column}."
             )
-        reversed_ = [
-            f"{METRICS[metric].label} of {', '.join(groups)}"
-            for metric in self._found
-            if (groups := self._reversed(METRICS[metric]))
-        ]
-        if reversed_:
-            yield (
-                f"{name}: Simpson's paradox: at equal {column} the difference turns around: "
-                f"{'; '.join(reversed_)}."
-            )
+        for turned, says in (
+            (True, "Simpson's paradox: at equal {} the difference turns around"),
+            (False, "at equal {} no difference is shown any more"),
+        ):
+            if found := list(self._changed(turned)):
+                yield f"{name}: {says.format(column)}: {'; '.join(found)}."
+
+    def _changed(self, turned: bool) -> Iterator[str]:
+        """Metrics and groups whose difference turns around at equal control, or is not shown."""
+        for metric in self.crude.metrics:
+            if groups := self._changed_groups(metric, turned):
+                yield f"{metric.label} of {', '.join(groups)}"
 
     def _variant(self, control: str) -> dict[str, str]:
         """What marks rows, beside what marks those of the groups as they are."""
@@ -169,14 +171,15 @@ class Controlled:
                 variant=self._variant(self.column),
             )
 
-    def _reversed(self, metric: Metric) -> list[str]:
-        """Groups whose difference is shown to turn around."""
+    def _changed_groups(self, metric: Metric, turned: bool) -> list[str]:
         found, contrast = self._found[metric.name], self.crude.to_reference(metric)
         if found is None or contrast is None:
             return []
         crude, groups, _ = contrast
-        at = [groups.index(group) for group in found.groups]
-        picked = crude.take(np.array(at))
-        limits = picked.difference_interval(self.crude.design.confidence)
-        turned = found.reversed(picked.difference, limits)
-        return [group for group, yes in zip(found.groups, turned, strict=True) if yes]
+        picked = crude.take(np.array([groups.index(group) for group in found.groups]))
+        low, high = picked.difference_interval(self.crude.design.confidence)
+        if turned:
+            changed = found.reversed(picked.difference, (low, high))
+        else:
+            changed = ((low > 0) | (high < 0)) & (found.low <= 0) & (found.high >= 0)
+        return [group for group, yes in zip(found.groups, changed, strict=True) if yes]

@@ -14,7 +14,7 @@ degrees of freedom cover the AUC in 86 to 89 %, with 4 in 95 % or more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -27,8 +27,6 @@ from fairaudit.audits.decisions.tasks import Task
 from fairaudit.groups import Codes, Grouping
 from fairaudit.metrics import METRICS, Metric
 from fairaudit.stats import influence, intervals
-from fairaudit.stats.comparisons import Contrast
-from fairaudit.stats.estimates import Estimates
 from fairaudit.stats.influence import Influence
 from fairaudit.stats.sums import ALL, MISSING, Accumulator, Sums
 
@@ -116,33 +114,8 @@ class Kept:
             )
 
 
-class _FewerFree(Estimates):
-    """Estimates whose degrees of freedom are those of n, not of all units."""
-
-    @classmethod
-    def of(cls, found: Estimates) -> Estimates:
-        """The same with fewer degrees of freedom."""
-        return cls(**{each.name: getattr(found, each.name) for each in fields(found)})
-
-    @property
-    def df(self) -> Array:
-        """Degrees of freedom, n less one; shape (G,)."""
-        return np.minimum(self.units, self.n) - 1.0
-
-
 class _OfLabels(Assessment):
     """What compares positives with negatives: n is how many units have the rarer label."""
-
-    def _estimate(self, metric: Metric, sums: Sums) -> Estimates:
-        return _FewerFree.of(super()._estimate(metric, sums))
-
-    def to_reference(self, metric: Metric) -> tuple[Contrast, list[str], str] | None:
-        """Contrast with the reference, as of any metric."""
-        found = super().to_reference(metric)
-        if found is None:
-            return None
-        contrast, names, against = found
-        return replace(contrast, b=_FewerFree.of(contrast.b)), names, against
 
     @cached_property
     def _n(self) -> Array:

@@ -73,7 +73,8 @@ class Levels:
         """
         codes = np.concatenate(self._codes)
         values = [None if value in self.na else value for value in self._values.values]
-        bins, edges = self.bins, ()
+        bins = self.bins
+        edges: tuple[float, ...] = ()
         if bins is None and len(set(values) - {None}) > MOST_LEVELS:
             edges = self._quartiles(codes, values)
             bins = Bins(self.column, edges)

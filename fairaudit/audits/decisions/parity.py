@@ -17,6 +17,9 @@ from fairaudit.stats.multiplicity import adjust
 from fairaudit.stats.sums import MISSING
 from fairaudit.stats.variation import between_group_entropy
 
+#: Both rules are about groups with at least this share of the records: 6 RCNY 5-301(d) lets smaller
+#: ones be left out, 29 CFR 1607.15(A)(2)(a) asks for no determination.
+LEAST_SHARE = 0.02
 #: Whose gaps equalized odds is about.
 _ODDS = ("true_positive_rate", "false_positive_rate")
 

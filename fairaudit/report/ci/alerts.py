@@ -15,6 +15,7 @@ from fairaudit.report.ci.wording import (
     Row,
     cut,
     fingerprint,
+    label,
     message,
     rows,
     short,
@@ -58,8 +59,8 @@ def sarif(findings: Sequence[Finding], context: Context) -> str:
     A waived failure is a note with an accepted suppression. Source: OASIS, "Static Analysis
     Results Interchange Format (SARIF) Version 2.1.0", errata 01, 2023; property names as there.
     """
-    rules = {short(finding.id): _rule(finding) for finding in reversed(findings)}
-    rules = {name: rules[name] for name in dict.fromkeys(short(f.id) for f in findings)}
+    rules = {label(finding): _rule(finding) for finding in reversed(findings)}
+    rules = {name: rules[name] for name in dict.fromkeys(label(f) for f in findings)}
     run = {
         "tool": {"driver": {**_driver(context), "rules": list(rules.values())}},
         "automationDetails": {"id": f"fairaudit/{short(context.rubric)}/"},
@@ -82,7 +83,7 @@ def _rule(finding: Finding) -> dict[str, Any]:
     asked = cut(printable(finding.criterion), LONGEST_SENTENCE) or subject(finding)
     source = cut(printable(finding.source), LONGEST_SENTENCE)
     return {
-        "id": short(finding.id),
+        "id": label(finding),
         "shortDescription": {"text": asked},
         "fullDescription": {"text": f"{asked}. Source of the limit: {source}" if source else asked},
         "help": {"text": source or asked},
@@ -94,8 +95,8 @@ def _result(row: Row, context: Context, rules: Sequence[str]) -> dict[str, Any]:
     finding = row.finding
     path, line = context.place(finding)
     result: dict[str, Any] = {
-        "ruleId": short(finding.id),
-        "ruleIndex": rules.index(short(finding.id)),
+        "ruleId": label(finding),
+        "ruleIndex": rules.index(label(finding)),
         "level": row.level,
         "message": {"text": _unlinked(f"{row.called}: {message(finding)}")},
         "locations": [
@@ -171,7 +172,7 @@ def _annotation(row: Row, context: Context) -> str:
     properties = {
         "file": PurePath(path).as_posix(),
         "line": str(line),
-        "title": f"{row.called}: {short(row.finding.id)}",
+        "title": f"{row.called}: {label(row.finding)}",
     }
     written = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{_COMMANDS[row.level]} {written}::{_data(message(row.finding))}"
@@ -219,7 +220,7 @@ def _violation(row: Row, context: Context) -> dict[str, Any]:
     path, line = context.place(row.finding)
     return {
         "description": f"{row.called}: {message(row.finding)}",
-        "check_name": short(row.finding.id),
+        "check_name": label(row.finding),
         "fingerprint": fingerprint(row, context),
         "severity": _SEVERITIES[row.level],
         "location": {"path": printable(PurePath(path).as_posix()), "lines": {"begin": line}},

@@ -11,12 +11,12 @@ from fairaudit.report.ci.wording import (
     Context,
     Row,
     cut,
+    label,
     message,
     numbers,
     outcome,
     reasons,
     rows,
-    short,
     subject,
     tally,
     who,
@@ -43,13 +43,11 @@ def text(findings: Sequence[Finding], context: Context) -> str:
     """
     ranked = worst_first(rows(findings))
     width = max((len(row.called) for row in ranked), default=0)
-    lines = [f"{row.called:{width}}  {_id(row)}: {message(row.finding)}" for row in ranked]
+    lines = [
+        f"{row.called:{width}}  {label(row.finding)}: {message(row.finding)}" for row in ranked
+    ]
     lines.append(f"{context.title}: {outcome(findings)} ({tally(ranked)})")
     return "".join(f"{_inert(line)}\n" for line in lines)
-
-
-def _id(row: Row) -> str:
-    return short(row.finding.id)
 
 
 def _inert(line: str) -> str:
@@ -108,7 +106,7 @@ def _cells(row: Row) -> str:
     return _line(
         [
             f"**{row.called}**" if row.level == "error" else row.called,
-            f"{_code(short(finding.id))} {_code(subject(finding))}",
+            f"{_code(label(finding))} {_code(subject(finding))}",
             f"{written.value}{groups}",
             written.bounds,
             written.limit,

@@ -12,15 +12,15 @@ from typing import Literal
 
 from fairaudit.audit import Finding
 from fairaudit.metrics import METRICS
-from fairaudit.report.figures import Figures, count
+from fairaudit.report.figures import Figures
 from fairaudit.report.sheets import printable
 
 Level = Literal["error", "warning", "note", "none"]
 Outcome = Literal["fail", "inconclusive", "pass", "nothing judged"]
 
-#: Characters of a group's name, of a finding's name and of a sentence before they are cut. A
-#: name is data: without this one value of a column could fill a page.
-LONGEST_GROUP, LONGEST_NAME, LONGEST_SENTENCE = 60, 200, 500
+#: Characters of a name from the data, an id, a finding's name and a sentence before they are cut:
+#: otherwise one value of a column could fill a page.
+LONGEST_GROUP, LONGEST_ID, LONGEST_NAME, LONGEST_SENTENCE = 60, 100, 250, 500
 #: Digits after the point that are added at most, to tell a number from the limit.
 _FURTHER_DIGITS = 6
 #: References that are no groups of the data.
@@ -192,7 +192,7 @@ def fingerprint(row: Row, context: Context) -> str:
 
 def kind(finding: Finding) -> str:
     """The audited task, from the audit's signature."""
-    return short(finding.audit.split("|")[0]) or "audit"
+    return short(finding.audit.split("|")[0] or "audit")
 
 
 def _names(findings: Sequence[Finding]) -> list[str]:
@@ -220,7 +220,7 @@ def _numbered(findings: Sequence[Finding], names: Sequence[str]) -> Iterator[str
 
 def _name(finding: Finding) -> str:
     """Id of the criterion and what it is about."""
-    return cut(f"{short(finding.id)}: {subject(finding)}", LONGEST_NAME)
+    return cut(f"{label(finding)}: {subject(finding)}", LONGEST_NAME)
 
 
 def subject(finding: Finding) -> str:
@@ -249,8 +249,17 @@ def who(finding: Finding) -> str:
 
 
 def short(name: str) -> str:
-    """A name from the data or a rubric: printable, and cut where very long."""
-    return cut(printable(name), LONGEST_GROUP)
+    r"""A name from the data: printable, visible, and cut where very long.
+
+    >>> short("a\n"), short(" ")
+    ('a\\n', '(blank)')
+    """
+    return cut(printable(name), LONGEST_GROUP) if name.strip() else "(blank)"
+
+
+def label(finding: Finding) -> str:
+    """Id of a finding's criterion; longer than names from the data, as ids must differ."""
+    return cut(printable(finding.id), LONGEST_ID) if finding.id.strip() else "(blank)"
 
 
 def cut(text: str, most: int) -> str:
@@ -327,12 +336,21 @@ def _scale(finding: Finding) -> tuple[float, Figures, str]:
 def _telling(figures: Figures, limit: float, others: Sequence[float]) -> Figures:
     """Figures with enough digits: a bound of 5.04 must not read as the limit of 5.0."""
     for further in range(_FURTHER_DIGITS + 1):
-        finer = Figures(re.sub(r"\d+", lambda m, k=further: str(int(m[0]) + k), figures.format))  # type: ignore[misc]
+        finer = _finer(figures, further)
         exact = math.isclose(float(finer.value(limit).replace(",", "")), limit, rel_tol=1e-9)
         equal = [x for x in others if finer.value(x) == finer.value(limit)]
         if exact and all(math.isclose(x, limit, rel_tol=1e-9) for x in equal):
-            return finer
+            break
     return finer
+
+
+def _finer(figures: Figures, further: int) -> Figures:
+    """Figures with so many further digits after the point.
+
+    >>> _finer(Figures(",.1f"), 2)
+    Figures(format=',.3f')
+    """
+    return Figures(re.sub(r"\d+", lambda digits: f"{int(digits[0]) + further}", figures.format))
 
 
 # --- Sentences ----------------------------------------------------------------------------
@@ -364,9 +382,9 @@ def reasons(finding: Finding) -> list[str]:
 def further(finding: Finding) -> list[str]:
     """How many more records or clusters would decide, where known."""
     records, clusters = finding.further_records, finding.further_clusters
-    more = "" if records is None else f"{count(records)} more records"
+    more = "" if records is None else f"{records:,} more records"
     if clusters is not None:
-        more = f"{count(clusters)} more clusters" + (f" ({more})" if more else "")
+        more = f"{clusters:,} more clusters" + (f" ({more})" if more else "")
     return [f"About {more} would decide."] if more else []
 
 

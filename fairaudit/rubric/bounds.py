@@ -1,0 +1,92 @@
+"""One-sided bounds of values and of ratios that hold far out in the tail.
+
+Simultaneous bounds over many numbers lie where approximations are worst.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fairaudit.arrays import Array
+from fairaudit.stats.comparisons import Contrast
+from fairaudit.stats.distributions import normal_quantile, regularised_beta
+from fairaudit.stats.estimates import Estimates
+from fairaudit.stats.intervals import Interval, wilson
+
+_MAX_STEPS = 100
+_lgamma = np.vectorize(math.lgamma, otypes=[float])
+
+
+def one_sided(found: Estimates, tail: float) -> Interval:
+    """Bounds of values, each with `tail` probability outside.
+
+    Of shares of independent records they are exact: far out in the tail a score interval of a
+    small share is exceeded several times too often. Of eight groups of 100 with a true share of
+    2 %, Wilson's simultaneous bounds find one above 2 % in 12 % of samples instead of 5 %.
+    """
+    if not found.binomial:
+        return found.interval(1 - 2 * tail)
+    x = np.round(found.value * found.n)
+    return exact_lower(x, found.n, tail), 1 - exact_lower(found.n - x, found.n, tail)
+
+
+def exact_lower(x: Array, n: Array, tail: float) -> Array:
+    """Largest share at which `x` or more of `n` have at most `tail` probability.
+
+    Clopper & Pearson, Biometrika 26, 1934. The logarithm of that probability is concave in the
+    logarithm of the share, so from the first step on Newton's method comes up to the root from
+    below.
+
+    Examples
+    --------
+    10 of 10: the share p has p^10 = 0.05.
+
+    >>> exact_lower(np.array([0.0, 10.0]), np.array([10.0, 10.0]), 0.05).round(4).tolist()
+    [0.0, 0.7411]
+    """
+    a = np.maximum(x, 1.0)
+    b = n - a + 1
+    log_beta = _lgamma(a) + _lgamma(b) - _lgamma(a + b)
+    share = wilson(a, n, normal_quantile(1 - tail))[0]
+    for _ in range(_MAX_STEPS if a.size else 0):
+        found = regularised_beta(share, a, b)
+        density = np.exp(a * np.log(share) + (b - 1) * np.log1p(-share) - log_beta)
+        step = np.log(tail / found) * found / density
+        share = share * np.exp(step)
+        if np.all(np.abs(step) < 1e-10):
+            break
+    return np.where(x > 0, share, 0.0)
+
+
+def ratio_bounds(contrast: Contrast, tail: float) -> Interval:
+    """Bounds of the M ratios a / b, then of the M ratios b / a, each with `tail` outside.
+
+    Where a side is 0 or does not vary there is no interval of the ratio; there both sides' own
+    bounds share the error (Bonferroni).
+    """
+    turned = Contrast(contrast.b, contrast.a, contrast.covariance, contrast.units)
+    level = 1 - 2 * tail
+    parts = [contrast.ratio_interval(level), turned.ratio_interval(level)]
+    low, high = (np.concatenate(limits) for limits in zip(*parts, strict=True))
+    none = ~np.isfinite(low) | ~np.isfinite(high)
+    if none.any():
+        below, above = _from_sides(contrast, tail / 2)
+        low, high = np.where(none, below, low), np.where(none, above, high)
+    return low, high
+
+
+def _from_sides(contrast: Contrast, tail: float) -> Interval:
+    """Bounds of the ratios a / b, then b / a, from the bounds of either side."""
+    low_a, high_a = one_sided(contrast.a, tail)
+    low_b, high_b = one_sided(contrast.b, tail)
+    below = np.concatenate([quotient(low_a, high_b), quotient(low_b, high_a)])
+    above = np.concatenate([quotient(high_a, low_b), quotient(high_b, low_a)])
+    return below, above
+
+
+def quotient(a: Array, b: Array) -> Array:
+    """Divide; infinite where only b is 0, nan where both are."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.divide(a, b))
