@@ -26,5 +26,19 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     # Imported when first used, so that `fairaudit --help` answers at once.
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        found = getattr(import_module(_HOMES[name]), name)
+        _let_audits_be_judged()
+        return found
     raise AttributeError(f"module 'fairaudit' has no attribute {name!r}")
+
+
+def _let_audits_be_judged() -> None:
+    """Give audits their method `judge`: rubrics know audits, not the other way round."""
+    from fairaudit.audit import Audit
+
+    def judge(audit: "Audit", rubric: Any, **options: Any) -> Any:
+        from fairaudit.verdicts import judge as judge_audit
+
+        return judge_audit(audit, rubric, **options)
+
+    Audit.judge = judge  # type: ignore[method-assign, assignment]

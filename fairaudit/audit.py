@@ -304,6 +304,29 @@ class Audit:
         content["notes"] = tuple(content["notes"])
         return cls(**content)
 
+    @classmethod
+    def load(cls, path: str | Path) -> Audit:
+        """Read an audit file.
+
+        Raises
+        ------
+        FairauditError
+            If it cannot be read, or is none.
+        """
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise FairauditError(f"{path}: cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise FairauditError(f"{path}: not an audit file: it is not UTF-8.") from None
+        except FairauditError as error:
+            raise FairauditError(f"{path}: {error}") from None
+
+    if TYPE_CHECKING:
+
+        def judge(self, rubric: Any, **options: Any) -> Any:
+            """Judge by a rubric, see `fairaudit.verdicts.judge`: rubrics know audits."""
+
     def save(self, path: str | Path) -> None:
         """Write the audit file, whole or not at all.
 

@@ -20,6 +20,7 @@ ROOMS = [
     ["paired"],
     ["audits", "lm", "rubric"],
     ["report"],
+    ["verdicts"],
     ["cli"],
     ["__main__"],
 ]

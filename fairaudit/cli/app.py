@@ -9,7 +9,8 @@ import sys
 import traceback
 from collections.abc import Callable
 from io import TextIOWrapper
-from typing import Annotated, Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
@@ -49,10 +50,16 @@ def main() -> None:
 
 
 def command(function: Command) -> Command:
-    """Register a command; the user's mistakes become one message and exit code 2."""
+    """Register a command under its own name."""
+    app.command()(guarded(function))
+    return function
+
+
+def guarded(function: Command) -> Command:
+    """Turn the user's mistakes into one message and exit code 2."""
 
     @functools.wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> None:
+    def run(*args: Any, **kwargs: Any) -> None:
         try:
             function(*args, **kwargs)
             if sys.stdout is not None:
@@ -73,8 +80,7 @@ def command(function: Command) -> Command:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(2) from None
 
-    app.command()(guarded)
-    return function
+    return cast(Command, run)
 
 
 def say(message: str) -> None:
@@ -93,9 +99,21 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Audit whether a model treats groups of people alike."""
+    guarded(_take_defaults)(context)
+
+
+def _take_defaults(context: typer.Context) -> None:
+    """Let the project's pyproject.toml say what the commands do unless told otherwise."""
+    path = Path("pyproject.toml")
+    if path.is_file() and b"tool.fairaudit" in path.read_bytes():
+        from fairaudit.rubric import policy
+
+        defaults = policy(path).defaults
+        context.default_map = dict.fromkeys(("wer", "errors", "search", "gate"), defaults)

@@ -20,6 +20,7 @@ from fairaudit.cli.options import (
     Confidence,
     Correction,
     Corrections,
+    ExitZero,
     Format,
     Formats,
     Interval,
@@ -29,7 +30,9 @@ from fairaudit.cli.options import (
     Output,
     Quiet,
     Resamples,
+    RubricName,
     Seed,
+    Strict,
     Where,
     deliver,
     option,
@@ -122,6 +125,9 @@ def errors(
     correction: Corrections = Correction.holm,
     resamples: Resamples = 2000,
     seed: Seed = 0,
+    rubric: RubricName = None,
+    strict: Strict = False,
+    exit_zero: ExitZero = False,
     output: Output = None,
     format: Formats = Format.table,
     quiet: Quiet = False,
@@ -165,7 +171,15 @@ def errors(
             resamples=resamples,
             seed=seed,
         )
-    deliver(audit, format, output, further=metric is None or len(metric) > 1)
+    deliver(
+        audit,
+        format,
+        output,
+        further=metric is None or len(metric) > 1,
+        rubric=rubric,
+        strict=strict,
+        exit_zero=exit_zero,
+    )
 
 
 def _listed(values: list[str] | None) -> list[str]:
@@ -207,6 +221,9 @@ def search(
     na: Na = None,
     confidence: Confidence = 0.95,
     seed: Seed = 0,
+    rubric: RubricName = None,
+    strict: Strict = False,
+    exit_zero: ExitZero = False,
     output: Output = None,
     format: Formats = Format.table,
     quiet: Quiet = False,
@@ -248,4 +265,4 @@ def search(
             progress=report,
             permuted=permuted,
         )
-    deliver(audit, format, output, further=False)
+    deliver(audit, format, output, further=False, rubric=rubric, strict=strict, exit_zero=exit_zero)

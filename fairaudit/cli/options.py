@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from fairaudit.audit import Audit, Finding
+    from fairaudit.rubric import Rubric
 
 
 class Format(str, Enum):
@@ -59,6 +64,7 @@ def option(help: str, *names: str, panel: str | None = None, metavar: str | None
 
 
 GROUPS, STATISTICS, MODEL, OUTPUT = "Groups", "Statistics", "Model", "Output"
+VERDICTS = "Verdicts"
 
 Files = Annotated[
     list[str] | None,
@@ -145,15 +151,53 @@ Output = Annotated[
 ]
 Formats = Annotated[Format, option("What to print.", "--format", panel=OUTPUT)]
 Quiet = Annotated[bool, option("No messages, no progress.", "--quiet", "-q", panel=OUTPUT)]
+RubricName = Annotated[
+    str | None,
+    option(
+        "Judge by a shipped rubric (fairaudit rubrics) or a TOML file.",
+        panel=VERDICTS,
+        metavar="NAME|FILE",
+    ),
+]
+Strict = Annotated[
+    bool, option("Exit with 4 where the worst outcome is inconclusive.", panel=VERDICTS)
+]
+ExitZero = Annotated[bool, option("Report only: exit with 0 whatever the outcome.", panel=VERDICTS)]
 
 
-def deliver(audit: Any, format: Format, output: Path | None, further: bool) -> None:
-    """Write the audit file and print the result."""
-    from fairaudit.report import machine, rules, terminal
+def deliver(
+    audit: Audit,
+    format: Format,
+    output: Path | None,
+    further: bool,
+    rubric: str | None = None,
+    strict: bool = False,
+    exit_zero: bool = False,
+) -> None:
+    """Judge the audit where a rubric is given, write its file, print it, and leave accordingly."""
+    from fairaudit.report import rules
 
     rules.check(audit)
+    verdicts = None
+    if rubric is not None:
+        from fairaudit.verdicts import judge
+
+        verdicts = judge(audit, rubric)
+        audit = verdicts.audit
     if output is not None:
         audit.save(output)
+    _print(audit, format, further)
+    if verdicts is not None:
+        if format is Format.table:
+            sys.stdout.write(f"\n{verdicts.text()}")
+        if format is Format.markdown:
+            sys.stdout.write(f"\n{verdicts.markdown()}")
+        leave(audit.findings, strict, exit_zero)
+
+
+def _print(audit: Audit, format: Format, further: bool) -> None:
+    from fairaudit.report import machine, terminal
+
     if format is Format.json:
         sys.stdout.write(audit.to_json())
     elif format is Format.csv:
@@ -164,3 +208,34 @@ def deliver(audit: Any, format: Format, output: Path | None, further: bool) -> N
         sys.stdout.write(machine.to_kaldi(audit))
     else:
         terminal.show(audit, Console(highlight=False), further)
+
+
+def wanted_rubric(name: str | None) -> Rubric:
+    """The rubric that was named, or the project's own.
+
+    Raises
+    ------
+    FairauditError
+        If there is none.
+    """
+    from fairaudit.exceptions import FairauditError
+    from fairaudit.rubric import load, names, policy
+
+    if name is not None:
+        return load(name)
+    own = policy("pyproject.toml").rubric if Path("pyproject.toml").exists() else None
+    if own is None:
+        raise FairauditError(
+            f"no rubric. Name one with --rubric ({', '.join(names())}, or a TOML file), or in "
+            "pyproject.toml: [tool.fairaudit] rubric = ..."
+        )
+    return own
+
+
+def leave(findings: Sequence[Finding], strict: bool, exit_zero: bool) -> None:
+    """End with the exit status of the worst outcome."""
+    from fairaudit.rubric import exit_code
+
+    status = 0 if exit_zero else exit_code(findings, strict)
+    if status:
+        raise typer.Exit(status)

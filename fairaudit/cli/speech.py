@@ -20,6 +20,7 @@ from fairaudit.cli.options import (
     Confidence,
     Correction,
     Corrections,
+    ExitZero,
     Files,
     Format,
     Formats,
@@ -39,9 +40,11 @@ from fairaudit.cli.options import (
     Ref,
     RefColumn,
     Resamples,
+    RubricName,
     Seed,
     SpeakerColumn,
     Speakers,
+    Strict,
     Where,
     deliver,
     option,
@@ -132,6 +135,9 @@ def wer(
     correction: Corrections = Correction.holm,
     resamples: Resamples = 2000,
     seed: Seed = 0,
+    rubric: RubricName = None,
+    strict: Strict = False,
+    exit_zero: ExitZero = False,
     output: Output = None,
     format: Formats = Format.table,
     quiet: Quiet = False,
@@ -183,7 +189,15 @@ def wer(
         roles = ("ref", "hyp", "before", "id", "cluster")
         found = {role: audit.settings[role] for role in roles}
         say("columns: " + ", ".join(f"{role}={name}" for role, name in found.items() if name))
-    deliver(audit, format, output, further=metric is not None)
+    deliver(
+        audit,
+        format,
+        output,
+        further=metric is not None,
+        rubric=rubric,
+        strict=strict,
+        exit_zero=exit_zero,
+    )
 
 
 @command

@@ -66,24 +66,30 @@ def ratio_bounds(contrast: Contrast, tail: float) -> Interval:
     Where a side is 0 or does not vary there is no interval of the ratio; there both sides' own
     bounds share the error (Bonferroni).
     """
+    low, high = contrast.ratio_interval(1 - 2 * tail)
+    for other in (_turned, _from_sides):
+        if (none := ~np.isfinite(low) | ~np.isfinite(high)).any():
+            below, above = other(contrast, tail)
+            low, high = np.where(none, below, low), np.where(none, above, high)
+    one = np.ones_like(low)
+    return (
+        np.concatenate([low, quotient(one, high)]),
+        np.concatenate([high, quotient(one, low)]),
+    )
+
+
+def _turned(contrast: Contrast, tail: float) -> Interval:
+    """Bounds of a / b from those of b / a, which may be defined where only b is 0."""
     turned = Contrast(contrast.b, contrast.a, contrast.covariance, contrast.units)
-    level = 1 - 2 * tail
-    parts = [contrast.ratio_interval(level), turned.ratio_interval(level)]
-    low, high = (np.concatenate(limits) for limits in zip(*parts, strict=True))
-    none = ~np.isfinite(low) | ~np.isfinite(high)
-    if none.any():
-        below, above = _from_sides(contrast, tail / 2)
-        low, high = np.where(none, below, low), np.where(none, above, high)
-    return low, high
+    low, high = turned.ratio_interval(1 - 2 * tail)
+    return quotient(np.ones_like(high), high), quotient(np.ones_like(low), low)
 
 
 def _from_sides(contrast: Contrast, tail: float) -> Interval:
-    """Bounds of the ratios a / b, then b / a, from the bounds of either side."""
-    low_a, high_a = one_sided(contrast.a, tail)
-    low_b, high_b = one_sided(contrast.b, tail)
-    below = np.concatenate([quotient(low_a, high_b), quotient(low_b, high_a)])
-    above = np.concatenate([quotient(high_a, low_b), quotient(high_b, low_a)])
-    return below, above
+    """Bounds of a / b from the bounds of either side."""
+    low_a, high_a = one_sided(contrast.a, tail / 2)
+    low_b, high_b = one_sided(contrast.b, tail / 2)
+    return quotient(low_a, high_b), quotient(high_a, low_b)
 
 
 def quotient(a: Array, b: Array) -> Array:

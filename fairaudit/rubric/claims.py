@@ -7,6 +7,7 @@ simultaneous nor intersection-union bounds.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -58,8 +59,8 @@ class Claims:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One metric over the groups of one attribute, of which some are judged.
+class Judged(ABC):
+    """One metric over the G groups of one attribute, of which some are judged.
 
     Attributes
     ----------
@@ -68,53 +69,37 @@ class Judged:
     metric : Metric
     criterion : Criterion
         Says which groups are judged, and how.
+    attribute, variant : str and mapping, or None
+        What the groups are values of, and under which of several settings.
+    groups : tuple of str
+        Names.
+    records, units : array, shape (G,)
+        Records of each group, and clusters; records again where there are no clusters.
+    clustered : bool
+        Whether units are clusters.
     """
 
     audit: Audit
     metric: Metric
     criterion: Criterion
+    attribute: str | None
+    variant: Mapping[str, Any] | None
+    groups: tuple[str, ...]
+    records: Array
+    units: Array
+    clustered: bool
 
-    @property
-    def attribute(self) -> str | None:
-        """What the groups are values of."""
-        raise NotImplementedError
-
-    @property
-    def variant(self) -> Mapping[str, Any] | None:
-        """Which of several settings it is."""
-        raise NotImplementedError
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Names of all G groups."""
-        raise NotImplementedError
-
-    @property
-    def records(self) -> Array:
-        """Records of each group, shape (G,)."""
-        raise NotImplementedError
-
-    @property
-    def units(self) -> Array:
-        """Clusters of each group, or records where there are no clusters; shape (G,)."""
-        raise NotImplementedError
-
-    @property
-    def clustered(self) -> bool:
-        """Whether units are clusters."""
-        raise NotImplementedError
-
+    @abstractmethod
     def claims(self) -> Claims:
         """What the criterion claims; nothing where too few groups can be judged."""
-        raise NotImplementedError
 
+    @abstractmethod
     def differ(self, level: float) -> bool:
         """Whether groups are found at `level` to differ at all."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _unusable(self) -> dict[str, Array]:
         """Further reasons to leave groups out, and which they are; shape (G,), bool."""
-        raise NotImplementedError
 
     @cached_property
     def asked(self) -> Array:
@@ -163,35 +148,12 @@ class Subject(Judged):
 
     sums: Sums
 
-    @property
-    def attribute(self) -> str | None:
-        """What the groups are values of."""
-        return self.sums.attribute
-
-    @property
-    def variant(self) -> Mapping[str, Any] | None:
-        """Which of several settings it is."""
-        return self.sums.variant
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Names of all G groups."""
-        return self.sums.groups
-
-    @property
-    def records(self) -> Array:
-        """Records of each group, shape (G,)."""
-        return self.sums.records
-
-    @property
-    def units(self) -> Array:
-        """Clusters of each group, or records where there are no clusters; shape (G,)."""
-        return self.sums.spread.units
-
-    @property
-    def clustered(self) -> bool:
-        """Whether units are clusters."""
-        return self.sums.clusters is not None
+    @classmethod
+    def of(cls, audit: Audit, metric: Metric, criterion: Criterion, sums: Sums) -> Subject:
+        """Of these sums."""
+        clustered, units = sums.clusters is not None, sums.spread.units
+        about = (sums.attribute, sums.variant, sums.groups, sums.records, units, clustered)
+        return cls(audit, metric, criterion, *about, sums)
 
     @cached_property
     def estimates(self) -> Estimates:
@@ -338,35 +300,15 @@ class Rows(Judged):
 
     rows: Sequence[Estimate]
 
-    @property
-    def attribute(self) -> str | None:
-        """What the groups are values of."""
-        return self.rows[0].attribute
-
-    @property
-    def variant(self) -> Mapping[str, Any] | None:
-        """Which of several settings it is."""
-        return self.rows[0].variant
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Names of all G groups."""
-        return tuple(row.group for row in self.rows)
-
-    @property
-    def records(self) -> Array:
-        """Records of each group, shape (G,)."""
-        return np.array([row.records for row in self.rows])
-
-    @property
-    def clustered(self) -> bool:
-        """Whether units are clusters."""
-        return self.rows[0].clusters is not None
-
-    @property
-    def units(self) -> Array:
-        """Clusters of each group, or records where there are no clusters; shape (G,)."""
-        return np.array([row.clusters if self.clustered else row.records for row in self.rows])
+    @classmethod
+    def of(cls, audit: Audit, criterion: Criterion, rows: Sequence[Estimate]) -> Rows:
+        """Of these rows, which have an attribute and a variant in common."""
+        records = np.array([row.records for row in rows])
+        clustered = rows[0].clusters is not None
+        units = np.array([row.clusters for row in rows]) if clustered else records
+        groups = tuple(row.group for row in rows)
+        about = (rows[0].attribute, rows[0].variant, groups, records, units, clustered)
+        return cls(audit, criterion.metrics[0], criterion, *about, rows)
 
     @cached_property
     def _numbers(self) -> tuple[Array, Array, Array]:
@@ -417,7 +359,7 @@ def matches(audit: Audit, criterion: Criterion) -> Iterator[list[Judged]]:
     for sums in audit.sums:
         if sums.attribute not in found and _fits(sums, criterion):
             found[sums.attribute] = [
-                Subject(audit, metric, criterion, sums) for metric in criterion.metrics
+                Subject.of(audit, metric, criterion, sums) for metric in criterion.metrics
             ]
     if not found and criterion.comparison not in ("gap", "ratio", "difference"):
         found = _from_rows(audit, criterion)
@@ -460,7 +402,7 @@ def _from_rows(audit: Audit, criterion: Criterion) -> dict[str | None, list[Judg
             if not rows or rows[0].variant == row.variant:
                 rows.append(row)
     return {
-        attribute: [Rows(audit, criterion.metrics[0], criterion, rows)]
+        attribute: [Rows.of(audit, criterion, rows)]
         for attribute, rows in by.items()
         if set(criterion.on) <= {row.group for row in rows}
     }

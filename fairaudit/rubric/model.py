@@ -42,6 +42,7 @@ _ONE_SIDED: Mapping[str, At] = {
     "group_max": "most",
     "group_min": "least",
 }
+_OTHER_END = {"group_max": "group_min", "group_min": "group_max"}
 #: Rates that are judged as one.
 _TOGETHER = {"equalized_odds": ("true_positive_rate", "false_positive_rate")}
 
@@ -138,9 +139,11 @@ class Criterion:
                 f"metric: no metric is called '{self.metric}'. "
                 + choices("Metrics", self.metric, [*known, *FIELD_NAMES])
             )
+        _one_of("at", self.at, get_args(At))
         _one_of("comparison", self.comparison, get_args(Way))
         _one_of("severity", self.severity, get_args(Severity))
         self._check_side()
+        self._check_scope()
         self._check_limit()
         if not 0 <= self.min_share < 1:
             raise FairauditError(f"min_share: expected 0 to 1; found {self.min_share:g}.")
@@ -158,14 +161,15 @@ class Criterion:
     def _check_side(self) -> None:
         at, needed = f"at_{self.at}", _ONE_SIDED.get(self.comparison, self.at)
         if self.at != needed:
+            other = _OTHER_END.get(self.comparison)
             raise FairauditError(
                 f"{at}: a {self.comparison} is judged by at_{needed}; found {at}."
-                + (" Use at_least with group_min." if self.comparison == "group_max" else "")
-                + (" Use at_most with group_max." if self.comparison == "group_min" else "")
+                + (f" Use {at} with {other}." if other else "")
             )
-        alone = self.comparison == "overall"
+
+    def _check_scope(self) -> None:
         for key, given in (("by", self.by is not None), ("on", bool(self.on))):
-            if alone and given:
+            if given and self.comparison == "overall":
                 raise FairauditError(f"{key}: 'overall' is about all records; leave {key} out.")
         if self.metric in _TOGETHER and self.comparison not in ("gap", "ratio"):
             raise FairauditError(

@@ -107,8 +107,12 @@ def _credible(part: Judged, beyond: Array, level: float) -> Array:
     limit = criterion.sign * criterion.limit
     if criterion.comparison not in COMPARED or not (beyond > limit).any() or part.differ(level):
         return beyond
-    equality = 1.0 if criterion.comparison == "ratio" else 0.0
-    return np.minimum(beyond, criterion.sign * equality)
+    return np.minimum(beyond, _equality(criterion))
+
+
+def _equality(criterion: Criterion) -> float:
+    """What a comparison of equal groups gives, turned as numbers are."""
+    return criterion.sign * (1.0 if criterion.comparison == "ratio" else 0.0)
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,9 @@ def verdict(numbers: Numbers) -> Verdict:
     inner = float(np.max(numbers.inner)) if numbers.whole else np.nan
     shown = None if np.isnan(numbers.outer).all() else int(np.nanargmax(numbers.outer))
     outer = np.nan if shown is None else float(numbers.outer[shown])
+    if numbers.criterion.comparison in ("gap", "ratio"):
+        # Of the extremes of groups none can lie on the other side of equality; nan stays nan.
+        outer = float(np.maximum(outer, _equality(numbers.criterion)))
     low, high = (outer, inner) if numbers.criterion.sign > 0 else (-inner, -outer)
     return Verdict(
         _status(inner, outer, numbers.limit),

@@ -270,6 +270,15 @@ def test_worst_first():
     assert lines[-1] == f"release 1.2: fail ({counts})"
 
 
+def test_the_smallest_ratio_is_the_worst():
+    found = [
+        finding(id=f"r{x}", comparison="ratio", limit=0.8, at="least", value=x)
+        for x in (0.7, 0.2, 0.5)
+    ]
+    lines = text(found, CONTEXT).splitlines()
+    assert [line.split(":")[0] for line in lines[:3]] == ["fail  r0.2", "fail  r0.5", "fail  r0.7"]
+
+
 def test_undefined_values_come_last_of_their_kind():
     found = [finding(id="a", value=None, ci_low=None, ci_high=None), finding(id="b", value=0.06)]
     first, second, _ = text(found, CONTEXT).splitlines()
@@ -376,6 +385,12 @@ def test_junit_is_green_only_where_a_limit_is_kept():
     assert hiring.find("properties/property[@name='signature']").get("value") == HIRING
 
 
+def test_dots_of_names_make_no_packages():
+    context = replace(CONTEXT, rubric="asr-1.2")
+    case = suites(junit([finding(attribute="v0.1:x")], context))[0].find("testcase")
+    assert case.get("classname") == "asr-1_2.wer.v0_1:x"
+
+
 def test_junit_shows_hostile_words():
     word = "]]><x>&\x00\n"
     case = suites(junit([hostile(word)], CONTEXT))[0].find("testcase")
@@ -409,6 +424,13 @@ def test_the_schema_of_sarif_refuses(name):
     del content[name]
     with pytest.raises(jsonschema.ValidationError, match=name):
         check("sarif_schema.json", json.dumps(content))
+
+
+def test_messages_of_sarif_have_no_links_and_no_placeholders():
+    found = [finding(group="[x](http://y)", against="[18, 30)", reason="{0}.")]
+    said = json.loads(sarif(found, CONTEXT))["runs"][0]["results"][0]["message"]["text"]
+    assert r"([x\](http://y) against [18, 30))" in said
+    assert said.endswith(" {{0}}.")
 
 
 def test_a_criterion_over_several_attributes_is_one_rule():
@@ -559,7 +581,8 @@ def test_at_most_ten_annotations_worst_first(many, lines, left):
     assert len(commands) == lines
     assert commands[0][0] == "error"
     assert commands[1][1]["title"] == f"fail (warning): c{many - 1}"
-    assert bool(left) == (f"{left} further findings did not pass." == commands[-1][2])
+    last = f"{left} further findings did not pass." if left else "wer gap by accent: 100.0 points"
+    assert commands[-1][2].startswith(last)
     assert commands[-1][0] == "warning"
 
 
@@ -613,6 +636,8 @@ def test_markdown_shows_names_and_nothing_else(word):
 def test_markdown_calls_nobody():
     written = markdown([hostile("@ann www.x.example http://x.example #1 a@b.example")], CONTEXT)
     assert not re.search(r"@\w|www\.|://|#1\b", written)
+    why = rendered(written)[0][1][-1]
+    assert why.count("@\u200b") == why.count("@") == 2
 
 
 def test_few_signatures():

@@ -91,6 +91,19 @@ def test_bounds_of_a_ratio():
     assert turned.status == found.status == "inconclusive"
 
 
+def test_extremes_are_not_bounded_beyond_equality():
+    audit = audit_of(decisions((50, 51), (100, 100)))
+    assert finding(audit, gap_at(0.2)).ci_low == 0
+    assert finding(audit, RATIO).ci_high == 1
+    turned = {**SHARE, "comparison": "ratio", "at_most": 1.25}
+    assert finding(audit, turned).ci_low == 1
+    # One group may well be better than the rest.
+    worse = findings(
+        audit, {"metric": "selection_rate", "comparison": "difference", "at_most": 0.2}
+    )
+    assert worse[0].ci_low < 0
+
+
 def test_bounds_of_own_values_are_exact_and_simultaneous_to_fail():
     audit = audit_of(decisions((7, 2, 4), (100, 100, 80)))
     found = finding(audit, {**SHARE, "comparison": "group_max", "at_most": 0.2})
@@ -121,6 +134,19 @@ def test_speakers_with_as_many_words_make_it_a_t_test():
     assert found.ci_high == pytest.approx(pair.confidence_interval(0.90).high)
     assert found.ci_low == pytest.approx(pair.confidence_interval(0.95).low)
     assert found.status == "pass"
+
+
+def test_speakers_of_both_groups_make_it_a_paired_t_test():
+    rng = np.random.default_rng(6)
+    quiet, loud = rng.integers(5, 15, 10), rng.integers(10, 30, 10)
+    zero, words = np.zeros(20), np.full(20, 100.0)
+    errors = np.concatenate([quiet, loud])
+    matrix = np.column_stack([np.ones(20), words - errors, errors, zero, zero])
+    sums = sums_of(matrix, np.repeat([0, 1], 10), np.tile(np.arange(10), 2))
+    found = finding(audit_of(sums), {"metric": "wer", "comparison": "gap", "at_most": 0.3})
+    pair = stats.ttest_rel(loud / 100, quiet / 100)
+    assert found.ci_high == pytest.approx(pair.confidence_interval(0.90).high)
+    assert found.ci_low == pytest.approx(pair.confidence_interval(0.95).low)
 
 
 def test_overall():
@@ -155,9 +181,8 @@ def test_difference_is_how_much_worse_than_the_rest():
     least = {"metric": "accuracy", "comparison": "difference", "at_most": 0.05}
     found = findings(audit_of(sums), least)
     assert [f.value for f in found] == pytest.approx(
-        [0.2, 80 / 100 - 1 * 0.8 - 0.0667, -0.1], abs=0.14
+        [240 / 300 - 0.6, 220 / 300 - 0.8, 140 / 200 - 0.8]
     )
-    assert found[0].value == pytest.approx(240 / 300 - 0.6)
     assert [(f.group, f.against, f.status) for f in found] == [
         ("a", "(rest)", "fail"), ("b", "(rest)", "pass"), ("c", "(rest)", "pass"),
     ]  # fmt: skip
@@ -287,26 +312,26 @@ def test_groups_that_do_not_differ_at_all_cannot_fail(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("selected", "people", "criterion"),
+    ("selected", "people", "concerned", "criterion"),
     [
-        ((50, 60), (100, 100), gap_at(0.15)),
-        ((50, 60), (100, 100), gap_at(0.05)),
-        ((40, 60, 50), (100, 100, 100), RATIO),
-        ((48, 50), (100, 200), {**SHARE, "comparison": "ratio", "at_least": 0.45}),
-        ((20, 10), (100, 100), {**SHARE, "comparison": "group_max", "at_most": 0.25}),
-        ((20, 10), (100, 100), {**SHARE, "comparison": "group_min", "at_least": 0.15}),
+        ((50, 60), (100, 100), 200, gap_at(0.15)),
+        ((50, 60), (100, 100), 200, gap_at(0.05)),
+        # The worst pair is enough to fail; to pass only one pair is still open.
+        ((40, 60, 50), (100, 100, 100), 200, RATIO),
+        ((500, 495, 55), (1000, 1000, 100), 2100, gap_at(0.1)),
+        ((48, 50), (100, 200), 300, {**SHARE, "comparison": "ratio", "at_least": 0.45}),
+        ((20, 10), (100, 100), 100, {**SHARE, "comparison": "group_max", "at_most": 0.25}),
+        ((20, 10), (100, 100), 100, {**SHARE, "comparison": "group_min", "at_least": 0.15}),
     ],
 )
-def test_so_many_more_records_decide(selected, people, criterion):
+def test_so_many_more_records_decide(selected, people, concerned, criterion):
     found = finding(audit_of(decisions(selected, people)), criterion)
     assert found.status == "inconclusive"
-    concerned = found.n if "group" in criterion["comparison"] else sum(people)
-    times = 1 + found.further_records / concerned if "comparison" in criterion else None
-    enough = np.array([1.15, 0.8])
-    for factor, decided in zip(enough, (True, False), strict=True):
-        scale = 1 + (times - 1) * factor
-        grown = audit_of(decisions(np.array(selected) * scale, np.array(people) * scale))
-        assert (finding(grown, criterion).status != "inconclusive") == decided
+    assert found.further_clusters is None
+    for part, decided in ((1.3, True), (0.5, False)):
+        times = 1 + part * found.further_records / concerned
+        grown = decisions(np.array(selected) * times, np.array(people) * times)
+        assert (finding(audit_of(grown), criterion).status != "inconclusive") == decided
 
 
 def test_further_clusters():
@@ -352,7 +377,7 @@ def test_failures_are_corrected_for_all_criteria_and_passes_are_not():
 
 def test_what_is_corrected_for_is_said():
     audit = audit_of(decisions((500, 900, 500), (1000, 1000, 1000)))
-    (found, _) = findings(audit, gap_at(0.1), RATIO)
+    found, _ = findings(audit, gap_at(0.1), RATIO)
     assert "(95 % confidence over 6 comparisons in each of 2 criteria)" in found.reason
 
 
