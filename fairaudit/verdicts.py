@@ -16,8 +16,8 @@ from fairaudit.rubric import judge as judge_all
 class Verdicts:
     """What a rubric says of an audit.
 
-    As a condition it is true where no criterion failed, so a test can assert it; as text it is
-    a line per criterion, which is what the test then shows.
+    As a condition it is true where no criterion failed, so a test can assert it, and shows what
+    failed; as text it is a line per criterion.
 
     Attributes
     ----------
@@ -39,7 +39,12 @@ class Verdicts:
         return exit_code(self.findings) == 0
 
     def __repr__(self) -> str:
-        return f"\n{self.text()}"
+        # On one line and the worst first: pytest shows the first 240 letters of it.
+        *lines, last = self.text().splitlines()
+        return f"<{last}: {'; '.join(' '.join(line.split()) for line in lines)}>"
+
+    def __str__(self) -> str:
+        return self.text()
 
     def text(self) -> str:
         """A line per finding, worst first, and the outcome."""

@@ -96,7 +96,9 @@ def reason(numbers: Numbers, found: Verdict, parts: Sequence[Judged], terms: Ter
 def _found(numbers: Numbers, found: Verdict, parts: Sequence[Judged]) -> Iterator[str]:
     """The worst number."""
     if found.worst is None:
-        yield "The value is undefined." if numbers.size else "Too few groups can be judged."
+        alone = numbers.criterion.comparison == "overall"
+        few = "The records cannot be judged." if alone else "Too few groups can be judged."
+        yield "The value is undefined." if numbers.size else few
         return
     yield f"{_about(numbers, found.worst, parts)}: {figure(numbers.criterion, found.value)}."
 
@@ -162,8 +164,6 @@ def _together(size: int, criteria: int) -> str:
 
 def _not_judged(parts: Sequence[Judged]) -> Iterator[str]:
     """Groups left out, by reason: a verdict says nothing of them."""
-    if parts[0].attribute is None:
-        return
     reasons: dict[str, dict[str, None]] = {}
     for part in parts:
         for why, groups in part.left_out.items():

@@ -62,27 +62,27 @@ def test_gap(selected, people, limit, status):
 
 
 def test_bounds_of_a_gap_are_score_limits_one_sided():
-    counts = (30.0, 100.0, 50.0, 120.0)
-    found = finding(audit_of(decisions((30, 50), (100, 120))), gap_at(0.2))
+    counts = (30.0, 100.0, 60.0, 120.0)
+    found = finding(audit_of(decisions((30, 60), (100, 120))), gap_at(0.2))
     # To pass each bound has 5 %; to fail both orders of the pair share it.
     upper = -miettinen_nurminen(*map(np.array, counts), stats.norm.ppf(0.95))[0]
     lower = -miettinen_nurminen(*map(np.array, counts), stats.norm.ppf(0.975))[1]
     assert (found.group, found.against) == ("g01", "g00")
-    assert found.value == pytest.approx(50 / 120 - 0.3)
+    assert found.value == pytest.approx(60 / 120 - 0.3)
     assert (found.ci_low, found.ci_high) == pytest.approx((float(lower), float(upper)))
     assert found.n == 220
 
 
 def test_bounds_of_a_ratio():
-    counts = [np.array(float(count)) for count in (30, 100, 50, 120)]
-    found = finding(audit_of(decisions((30, 50), (100, 120))), RATIO)
+    counts = [np.array(float(count)) for count in (30, 100, 60, 120)]
+    found = finding(audit_of(decisions((30, 60), (100, 120))), RATIO)
     assert (found.group, found.against) == ("g00", "g01")
-    assert found.value == pytest.approx(0.3 / (50 / 120))
+    assert found.value == pytest.approx(0.3 / (60 / 120))
     assert found.ci_low == pytest.approx(float(koopman(*counts, stats.norm.ppf(0.95))[0]))
     assert found.ci_high == pytest.approx(float(koopman(*counts, stats.norm.ppf(0.975))[1]))
     # The same pair, largest over smallest: everything turned around.
     turned = finding(
-        audit_of(decisions((30, 50), (100, 120))), {**SHARE, "comparison": "ratio", "at_most": 1.25}
+        audit_of(decisions((30, 60), (100, 120))), {**SHARE, "comparison": "ratio", "at_most": 1.25}
     )
     assert (turned.group, turned.against) == ("g01", "g00")
     assert [turned.value, turned.ci_low, turned.ci_high] == pytest.approx(
@@ -127,7 +127,7 @@ def test_exact_bounds(n, tail):
 
 def test_speakers_with_as_many_words_make_it_a_t_test():
     rng = np.random.default_rng(4)
-    first, second = rng.integers(5, 20, 8), rng.integers(10, 30, 12)
+    first, second = rng.integers(5, 15, 8), rng.integers(15, 30, 12)
     sums = spoken([*first, *second], [100] * 20, [0] * 8 + [1] * 12)
     found = finding(audit_of(sums), {"metric": "wer", "comparison": "gap", "at_most": 0.3})
     pair = stats.ttest_ind(second / 100, first / 100, equal_var=False)
@@ -157,6 +157,13 @@ def test_overall():
     assert (found.value, found.n) == (0.35, 200)
     assert found.ci_high == pytest.approx(stats.beta.ppf(0.95, 71, 130))
     assert found.reason.startswith("All records: 35 %. Shown to be at most ")
+
+
+def test_overall_of_one_speaker():
+    one = replace(spoken([10], [100], [0]), attribute=None, groups=("(all)",))
+    found = finding(audit_of(one), {"metric": "wer", "comparison": "overall", "at_most": 0.5})
+    assert found.status == "inconclusive"
+    assert found.reason == "The records cannot be judged. Not judged: (all) (one cluster)."
 
 
 def test_each_group_on_its_own():
