@@ -47,6 +47,8 @@ from fairaudit.stats.variation import deviation_interval
 
 #: Below this many clusters a percentile bootstrap is too narrow (10 clusters: 89 % for 95 %).
 FEW_CLUSTERS = 20
+#: Below this effective number of weighted records intervals are too narrow (90 % for 95 %).
+_FEW_EFFECTIVE = 30
 #: Pairs are listed up to this many groups; gaps always consider all pairs.
 MOST_LISTED_GROUPS = 30
 
@@ -187,6 +189,7 @@ class Assessment:
     def _estimate_rows(self, metric: Metric) -> Iterator[Estimate]:
         found = self.found[metric.name]
         low, high = found.interval(self.design.confidence)
+        n = metric.n(self.sums.columns, self.sums.spread.totals)
         read = [(name, self.sums.columns.index(name)) for name in metric.reads(self.sums.columns)]
         for g, group in enumerate(self.sums.groups):
             counts = self.sums.spread.totals[g]
@@ -198,7 +201,7 @@ class Assessment:
                 value=defined(found.value[g]),
                 ci_low=defined(low[g]),
                 ci_high=defined(high[g]),
-                n=float(found.n[g]),
+                n=float(n[g]),
                 records=int(self.sums.records[g]),
                 clusters=int(found.units[g]) if self._clustered else None,
                 counts={name: float(counts[k]) for name, k in read},
@@ -400,6 +403,11 @@ class Assessment:
             (
                 self._known & headline.uniform & ~single,
                 f"no variance between {unit}s; the interval is that of an effective n",
+            ),
+            (
+                self._known & self.weighted & (headline.units < _FEW_EFFECTIVE) & ~single,
+                f"by their weights worth fewer than {_FEW_EFFECTIVE} equal records; intervals are "
+                "too narrow",
             ),
             (
                 few & self.design.resampled,

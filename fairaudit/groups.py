@@ -77,6 +77,10 @@ def split_label(label: str) -> list[str]:
     return [re.sub(r"\\([:\\])", r"\1", part) for part in parts]
 
 
+#: Names that stand for something else than a value.
+_RESERVED = (ALL, MISSING, "(rest)", "(best)", "(largest)")
+
+
 def join_labels(values: Sequence[str | None]) -> str:
     r"""Name of a group: values joined by colons, ``(missing)`` where one is missing.
 
@@ -89,7 +93,7 @@ def join_labels(values: Sequence[str | None]) -> str:
     """
     if any(value is None for value in values):
         return MISSING
-    names = [f'"{value}"' if value in (ALL, MISSING) else str(value) for value in values]
+    names = [f'"{value}"' if value in _RESERVED else str(value) for value in values]
     if len(names) == 1:
         return names[0]
     return ":".join(re.sub(r"([:\\])", r"\\\1", name) for name in names)

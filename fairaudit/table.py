@@ -128,12 +128,16 @@ class Workspace:
 
     def _find(self, patterns: Iterable[str]) -> Iterator[Source]:
         folder = Path(self.folder.name)
+        seen: set[Path] = set()
         for pattern in patterns:
             plain, format = sources.asked(pattern)
             if plain == "-":
                 yield Source(sources.keep_stdin(folder), "(stdin)", format)
                 continue
             for path in sources.find(plain):
+                if path in seen:
+                    raise FairauditError(f"{path}: is given twice. Its records would count double.")
+                seen.add(path)
                 yield Source(sources.readable(path, folder), str(path), format)
 
     def _open_frame(self, frame: Any) -> Table:
@@ -252,7 +256,7 @@ class _Layout:
         """Rows of an Arrow array."""
         columns = (array.child(i) for i in itertools.count())
         texts = {name: _strings(next(columns), start, stop)[:-1] for name in self.texts}
-        labels = {name: _cells(_strings(next(columns), start, stop)) for name in self.labels}
+        labels = {name: _cells(next(columns), start, stop) for name in self.labels}
         ids = _digests(next(columns), start, stop) if self.identity else None
         numbers = {name: _floats(next(columns), start, stop) for name in self.numbers}
         keep = _flags(next(columns), start, stop)
@@ -291,7 +295,7 @@ class Table:
     def notes(self) -> list[str]:
         """What a reader of the results must know of the files."""
         doubled = dict.fromkeys(column.name for column in self.columns if column.duplicated)
-        twice = f"{self.name}: stand twice in the header, and are not used: {', '.join(doubled)}."
+        twice = f"{self.name}: not used, as they stand twice in the header: {', '.join(doubled)}."
         return [*([twice] if doubled else []), *(n for file in self.files for n in file.notes)]
 
     @property
@@ -548,7 +552,7 @@ class Table:
     ) -> FairauditError:
         """Say which number of a column is the first outside [low, high]."""
         number, text = self._first_outside(name, low, high, missing, where)
-        expected = "0 or more" if np.isinf(high) else f"a number from {low:g} to {high:g}"
+        expected = f"{low:g} or more" if high > 1e9 else f"a number from {low:g} to {high:g}"
         return FairauditError(f"{self.name}, row {number}: {name} is {text}; expected {expected}.")
 
     def _first_outside(
@@ -678,11 +682,15 @@ def _buffers(column: Any, start: int, stop: int) -> tuple[memoryview, Array]:
     return memoryview(data), ends[column.offset + start : column.offset + stop + 1]
 
 
-def _cells(column: str) -> Sequence[str | None]:
-    """Cells of a column from `_strings`, None where missing."""
-    cells: list[str | None] = list(column.split("\n"))
+def _cells(column: Any, start: int, stop: int) -> Sequence[str | None]:
+    """Rows of an Arrow string column, each ended by a line feed, as a list: None where missing."""
+    data, ends = _buffers(column, start, stop)
+    text = str(data[ends[0] : ends[-1]], "utf-8")
+    cells: list[str | None] = list(text.split("\n"))
     cells.pop()
-    if NOTHING in column:
+    if len(cells) != stop - start:  # a cell has line feeds of its own
+        cells = [str(data[a : b - 1], "utf-8") for a, b in pairwise(ends.tolist())]
+    if NOTHING in text:
         return [None if cell == NOTHING else cell for cell in cells]
     return cells
 

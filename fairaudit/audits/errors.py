@@ -17,7 +17,7 @@ from fairaudit.audits.decisions.roles import Roles
 from fairaudit.audits.decisions.tasks import Binary, Multiclass, Ranking, Regression, Task
 from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Attribute
-from fairaudit.metrics import METRICS, Metric
+from fairaudit.metrics import METRICS, SELECTION, Metric, find_metric
 from fairaudit.selection import Selection
 from fairaudit.stats.sums import Sums
 from fairaudit.table import MISSING_VALUES, Batch, Table, Workspace
@@ -39,7 +39,7 @@ def errors(
     positive: str | Sequence[str] = (),
     positive_label: str | Sequence[str] = (),
     classes: str | Sequence[str] = (),
-    top_k: int | Sequence[int] = (),
+    top_k: int | str | Sequence[int | str] = (),
     query: str | None = None,
     weight: str | None = None,
     control: str | None = None,
@@ -129,6 +129,8 @@ def errors(
         rule,
     )
     chosen = options.task(task, roles, na)
+    if rule is not None and control is not None:
+        raise FairauditError(f"--table {rule} knows no --control {control}: leave one of them out.")
     names = _texts(metrics)
     with Workspace() as workspace:
         table = workspace.open(data)
@@ -138,7 +140,7 @@ def errors(
         tallies = _Tallies(reading, chosen, selection, control)
         tallies.count(progress)
         records = tallies.records()
-        shown = _metrics(names, chosen)
+        shown = _metrics(names, chosen, rule)
     return conclude(
         "errors",
         selection=selection,
@@ -226,16 +228,18 @@ def _resolved(selection: Selection, control: str | None, table: Table) -> Select
     return replace(found, attributes=selection.attributes)
 
 
-def _metrics(names: Sequence[str], task: Task) -> list[Metric]:
-    """Metrics by name; by default all that the task has."""
+def _metrics(names: Sequence[str], task: Task, rule: str | None) -> list[Metric]:
+    """Metrics by name or label; by default all that the task has, or the rule is about."""
     known = list(dict.fromkeys(name for tally in task.tallies for name in tally.metrics))
-    known += task.further
-    for name in names:
-        if name not in known:
-            raise FairauditError(
-                f"--metric {name}: expected one of {', '.join(known)} (what these columns allow)."
-            )
-    return [METRICS[name] for name in dict.fromkeys(names or known)]
+    known = list(SELECTION) if rule is not None else known + task.further
+    found = [find_metric(name, known) for name in names]
+    for given, name in zip(names, found, strict=True):
+        if name is None:
+            why = "what these columns allow" if rule is None else f"what --table {rule} is about"
+            raise FairauditError(f"--metric {given}: expected {', '.join(known)} ({why}).")
+    return [METRICS[name] for name in dict.fromkeys(filter(None, found))] or [
+        METRICS[name] for name in known
+    ]
 
 
 class _Tallies:

@@ -22,7 +22,7 @@ from fairaudit.audits.decisions.roles import Roles
 from fairaudit.audits.decisions.tasks import Binary, Regression, Task
 from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Attribute, Vocabulary, join_labels
-from fairaudit.metrics import METRICS, Metric
+from fairaudit.metrics import METRICS, Metric, find_metric
 from fairaudit.selection import Selection
 from fairaudit.stats import slices
 from fairaudit.stats.comparisons import Contrast, pairs
@@ -64,7 +64,7 @@ class Plan:
             ("--depth", self.depth, 1 <= self.depth <= 5, "1 to 5"),
             ("--min-size", self.min_size, self.min_size >= 2, "2 or more"),
             ("--permutations", self.permutations, self.permutations >= 99, "99 or more"),
-            ("--holdout", self.holdout, 0 < self.holdout < 1, "between 0 and 1: 0.5"),
+            ("--holdout", self.holdout, 0.1 <= self.holdout <= 0.9, "from 0.1 to 0.9"),
         ):
             if not good:
                 raise FairauditError(f"{option} {value}: expected {expected}.")
@@ -161,6 +161,7 @@ def search(
         table = workspace.open(data)
         roles.resolve(table)
         selection = selection.resolve(table)
+        _refuse_outcomes(columns, roles)
         reading = Reading(table, roles, chosen, selection)
         shown = _metric(metric, chosen)
         sample = _Sample(selection, chosen, shown)
@@ -201,6 +202,16 @@ def _columns(over: str | Sequence[str]) -> list[str]:
     return [text for text in dict.fromkeys(texts) if text]
 
 
+def _refuse_outcomes(columns: Sequence[str], roles: Roles) -> None:
+    """Refuse to search over what decides whether a record is right."""
+    for role, name in vars(roles).items():
+        if name in columns:
+            raise FairauditError(
+                f"--over {name}: is the column of --{role}, of which errors are made. Name columns "
+                "that say who a record is about."
+            )
+
+
 def _task(
     name: str,
     roles: Roles,
@@ -216,7 +227,9 @@ def _task(
         raise FairauditError(f"--task {name}: a search knows binary and regression.")
     thresholds = [threshold] if isinstance(threshold, str | int | float) else list(threshold)
     if len(thresholds) > 1:
-        raise FairauditError("--threshold: a search takes one.")
+        raise FairauditError(
+            f"--threshold {','.join(map(str, thresholds))}: a search takes one only."
+        )
     named, labels = (
         [values] if isinstance(values, str) else list(values)
         for values in (positive, positive_label)
@@ -231,11 +244,12 @@ def _metric(name: str | None, task: Task) -> Metric:
         for each in task.tallies[0].metrics
         if METRICS[each].range == "proportion" or each in _MEANS
     ]
-    if name is not None and name not in known:
+    found = known[0] if name is None else find_metric(name, known)
+    if found is None:
         raise FairauditError(
             f"--metric {name}: expected one of {', '.join(known)} (means over records)."
         )
-    return METRICS[name or known[0]]
+    return METRICS[found]
 
 
 @dataclass(frozen=True)
@@ -397,21 +411,37 @@ class _Search:
         names = ", ".join(self.sample.columns)
         yield (
             f"Searched {found.searched:,} slices of up to {plan.depth} of {names} in "
-            f"{found.n:,} records, each against all others; {found.excluded_small:,} with fewer "
-            f"than {plan.min_size} records and {found.excluded_rest:,} with fewer in their rest "
-            "were left out."
+            f"{found.n:,} records for {self._sought}; {found.excluded_small:,} slices with fewer "
+            f"than {plan.min_size} of these records and {found.excluded_rest:,} with fewer in "
+            "their rest were left out."
         )
-        yield (
-            f"{found.significant:,} slices differ from their rest "
-            f"(p<{1 - self.design.confidence:.2g} over all slices at once, {plan.permutations} "
-            f"permutations); {len(found.slices)} of them are not explained by those before them."
-        )
+        if found.significant:
+            most = f" (no more than {slices.MOST} are listed)"
+            yield (
+                f"{found.significant:,} slices are shown to have that "
+                f"(p\u2264{1 - self.design.confidence:.2g} over all slices at once, "
+                f"{plan.permutations} permutations); {len(found.slices)} of them are not explained "
+                f"by those before them{most if len(found.slices) == slices.MOST else ''}."
+            )
         for column, coded in zip(self.sample.columns, self.sample.coded, strict=True):
+            if coded.missing is not None:
+                lost = int(np.count_nonzero(coded.codes == coded.missing))
+                yield (
+                    f"{column}: {lost:,} records without a value make no slice of their own; they "
+                    "count among all others."
+                )
             if coded.edges:
                 cuts = ",".join(f"{edge:g}" for edge in coded.edges)
                 yield (
                     f"{column} has many values and was cut at its quartiles: --bins {column}={cuts}"
                 )
+
+    @property
+    def _sought(self) -> str:
+        """What slices are looked for."""
+        label = self.sample.metric.label
+        way = {"lower": "a higher", "higher": "a lower", None: "another"}
+        return f"{way[self.sample.metric.direction]} {label} than all others have"
 
     @cached_property
     def found(self) -> slices.Found:
@@ -430,6 +460,7 @@ class _Search:
             cluster=part.cluster,
             direction=_DIRECTIONS[self.sample.metric.direction],
             alpha=1 - self.design.confidence,
+            most=slices.MOST,
             excluded_levels=[(a, int(level)) for a, level in missing],
             progress=self.permuted,
         )

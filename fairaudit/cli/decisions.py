@@ -95,7 +95,7 @@ def errors(
         option("Of several classes, one to report on its own. Repeatable.", "--class"),
     ] = None,
     top_k: Annotated[
-        list[int] | None, option("Of a ranking, how many are selected. Repeatable.")
+        list[str] | None, option("Of a ranking, how many are selected: 10. Repeatable.")
     ] = None,
     query: Annotated[
         str | None, option("Column of what is ranked within.", metavar="COLUMN")
@@ -103,7 +103,10 @@ def errors(
     weight: Annotated[str | None, option("Column of weights.", metavar="COLUMN")] = None,
     metric: Annotated[
         list[str] | None,
-        option("Report these metrics instead of all, the first in full. Repeatable."),
+        option(
+            "Report these metrics instead of all, the first in full: selection_rate, TPR, FPR, "
+            "PPV, AUC, ... Repeatable."
+        ),
     ] = None,
     table: Annotated[
         Rule | None, option("Print the table that a rule asks for, and nothing else.")
@@ -152,7 +155,7 @@ def errors(
             positive=_listed(positive),
             positive_label=_listed(positive_label),
             classes=class_ or (),
-            top_k=top_k or (),
+            top_k=_listed(top_k),
             query=query,
             weight=weight,
             control=control,
@@ -206,7 +209,7 @@ def search(
     positive_label: PositiveLabel = None,
     metric: Annotated[
         str | None,
-        option("What is compared, a share or a mean of records: false_negative_rate."),
+        option("What is compared, a share or a mean of records: FNR, FPR, accuracy, ..."),
     ] = None,
     depth: Annotated[int, option("Columns in a slice, at most.")] = 3,
     min_size: Annotated[int, option("Records that a slice needs.")] = 30,

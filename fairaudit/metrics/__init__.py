@@ -21,6 +21,7 @@ from fairaudit.metrics.registry import (
     Counts,
     Metric,
     Range,
+    find_metric,
     own_variance,
     trial_variance,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Metric",
     "Range",
     "errors",
+    "find_metric",
     "own_variance",
     "reference_words",
     "trial_variance",

@@ -245,6 +245,17 @@ BEFORE = "before:"
 METRICS: dict[str, Metric] = {}
 
 
+def find_metric(text: str, known: Sequence[str]) -> str | None:
+    """Name of the metric that is meant, by its name or its label whatever the case.
+
+    >>> find_metric("wer", ["cer", "wer"]), find_metric("Sub", ["substitution_rate"])
+    ('wer', 'substitution_rate')
+    """
+    if text in known:
+        return text
+    return next((n for n in known if METRICS[n].label.casefold() == text.casefold()), None)
+
+
 def metric(
     label: str,
     *,

@@ -148,7 +148,10 @@ def _planning(audit: Audit, gap: Comparison, written: Figures) -> Iterator[str]:
         if gap.further_clusters:
             clusters = _plural(printable(audit.settings["cluster"]))
             units = f"{gap.further_clusters:,} more {clusters} ({units})"
-        yield f"To show the gap that was seen, these two groups need about {units}."
+        yield (
+            f"To show the gap that was seen, these two groups, in their present proportion, need "
+            f"about {units}."
+        )
 
 
 def _plural(word: str) -> str:

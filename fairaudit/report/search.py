@@ -33,7 +33,11 @@ def search_sheets(audit: Audit) -> Iterator[Sheet]:
     written = figures(metric, [row for row in rows if row is not None])
     columns = [
         Column("", "slice", [*map(_name, (inside[key] for key in found)), "(all)"]),
-        Column("rec.", "records", [str(row.records) if row else "-" for row in rows]),
+        Column(
+            "rec.",
+            "records of the part measured",
+            [str(row.records) if row else "-" for row in rows],
+        ),
         Column(
             metric.label, metric.label, [written.value(row.value if row else None) for row in rows]
         ),
@@ -84,11 +88,11 @@ def _found(written: Any, found: Mapping[Key, Comparison]) -> list[str]:
 
 def _said(audit: Audit, found: Mapping[Key, Comparison]) -> Iterator[str]:
     if not found:
-        yield "No slice is shown to differ from all other records."
+        yield "No slice is shown to have what was looked for (see below)."
         return
     held = 100 * audit.settings["holdout"]
     yield (
         f"Found in {100 - held:g} % of the records (found, p: over all slices at once), measured "
-        f"in the other {held:g} %, which had no part in finding them."
+        f"in the other {held:g} %, which had no part in finding them; rec. counts these alone."
     )
     yield f"* differs there as well: p<{1 - audit.settings['ci']:.2g}, adjusted over these slices."

@@ -1,4 +1,4 @@
-"""A new audit against an old one: has a group become worse, has the gap between groups grown?
+"""A new audit against an old one: whether a group is worse, and whether the gap has grown.
 
 Both questions have three verdicts, from the audits' summed counts alone. Where both audits have the
 same clusters with the same records, what each cluster adds to the new value and to the old one is
@@ -31,10 +31,11 @@ from fairaudit.arrays import Array
 from fairaudit.assess import defined
 from fairaudit.audit import Audit, Finding, Status
 from fairaudit.exceptions import FairauditError
-from fairaudit.metrics import Metric, own_variance
+from fairaudit.metrics import LIMITS, Metric, own_variance
 from fairaudit.rubric.claims import Judged, Subject, computable, matches
 from fairaudit.rubric.model import Criterion, Rubric
 from fairaudit.rubric.shelf import load
+from fairaudit.rubric.unmatched import why_nothing
 from fairaudit.stats.comparisons import Contrast, pairs
 from fairaudit.stats.estimates import Estimates
 from fairaudit.stats.intervals import Interval, newcombe, t_quantiles
@@ -111,15 +112,20 @@ def compare(
     _require(margin is None or 0 <= margin < math.inf, "--margin", margin, "0 or more")
     _require(0 < confidence < 1, "--confidence", confidence, "between 0 and 1: 0.95")
     rubric = rubric if isinstance(rubric, Rubric) else load(rubric)
-    cases = list(_cases(_several(new), _several(old), rubric))
-    if not any(case.old is not None for case in cases):
-        raise FairauditError(
-            f"rubric {rubric.name}: nothing to compare. The baseline has no sums of a metric and "
-            "attribute that the rubric is about and the new audit has as well."
-        )
+    audits = _several(new)
+    cases = list(_cases(audits, _several(old), rubric))
     asked = [(case, what) for case in cases for what in case.questions]
+    if not any(case.old is not None for case, _ in asked):
+        why = _why_nothing(audits, rubric, cases)
+        raise FairauditError(f"rubric {rubric.name}: nothing to compare. {why}")
     terms = _Terms(1 - confidence, len(asked), margin)
     return tuple(case.finding(what, terms) for case, what in asked)
+
+
+def _why_nothing(audits: Sequence[Audit], rubric: Rubric, cases: Sequence[_Case]) -> str:
+    if not cases:
+        return why_nothing(audits, rubric.criteria[0])
+    return cases[0].obstacle or "It is about values over all records of which neither is better."
 
 
 def _require(condition: bool, option: str, found: object, expected: str) -> None:
@@ -224,7 +230,7 @@ def _case(criterion: Criterion, part: Judged, old: Audit | None) -> _Case:
         by = "" if part.attribute is None else f" by {part.attribute}"
         whose = "The baseline has" if isinstance(part, Subject) else "Audits have"
         return _Case(criterion, part, None, f"{whose} no sums of {part.metric.name}{by}.")
-    return _Case(criterion, part, Subject(old, part.metric, criterion, sums[0]))
+    return _Case(criterion, part, Subject.of(old, part.metric, criterion, sums[0]))
 
 
 # --- What is judged ----------------------------------------------------------------------------
@@ -393,21 +399,22 @@ class _Case:
         yield from self.both.not_judged()
 
     def _decided(self, found: _Change, status: Status, terms: _Terms) -> str:
+        more = "worse" if len(found.ends) == 1 else "larger"
         low, high = (_figure(self.new.metric, each) for each in (found.low, found.high))
         level = f"{100 * (1 - terms.alpha):.3g} % confidence"
         over = [f"{found.size} comparisons"] if found.size > 1 else []
         over += [f"{terms.together} findings"] if terms.together > 1 else []
         together = f" over {' in each of '.join(over)}" if over else ""
+        if status == "pass" and found.high < 0:
+            less = "better" if len(found.ends) == 1 else "smaller"
+            return f"Shown to be {less} by at least {high[1:]} ({level})."
         if status == "pass":
-            return f"Shown to be worse by at most {high} ({level})."
+            return f"Shown to be {more} by at most {high} ({level})."
         if status == "fail":
-            return f"Shown to be worse by at least {low} ({level}{together})."
+            return f"Shown to be {more} by at least {low} ({level}{together})."
         if not (math.isfinite(found.low) and math.isfinite(found.high)):
             return "Too little data: there is no bound."
-        return (
-            f"Too little data: it may be worse by {low} to {high} ({level}{together}; a negative "
-            "number is better)."
-        )
+        return f"Too little data: it may be {more} by {low} to {high} ({level}{together})."
 
 
 def _status(found: _Change, limit: float) -> Status:
@@ -418,12 +425,21 @@ def _status(found: _Change, limit: float) -> Status:
 
 def _figure(metric: Metric, value: float) -> str:
     """A difference of the metric."""
-    return f"{value:.3g}" if metric.scale == "number" else f"{100 * value:.3g} points"
+    return _digits(value) if metric.scale == "number" else f"{_digits(100 * value)} points"
 
 
 def _level(metric: Metric, value: float) -> str:
     """A value of the metric."""
-    return f"{value:.3g}" if metric.scale == "number" else f"{100 * value:.3g} %"
+    return _digits(value) if metric.scale == "number" else f"{_digits(100 * value)} %"
+
+
+def _digits(value: float) -> str:
+    """Three digits, never as a power of ten where the number is large.
+
+    >>> _digits(12.345), _digits(-51883.11)
+    ('12.3', '-51,883')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -452,6 +468,35 @@ def _times(value: Array, low: Array, high: Array, limit: float) -> tuple[float, 
 
 
 @dataclass(frozen=True)
+class _Side:
+    """The groups that are judged in one of the audits.
+
+    Attributes
+    ----------
+    audit : Audit
+    sums : Sums
+    estimates : Estimates
+        As among all groups.
+    """
+
+    audit: Audit
+    sums: Sums
+    estimates: Estimates
+
+    @classmethod
+    def of(cls, whole: Subject, names: Sequence[str]) -> _Side:
+        """Pick groups by name."""
+        keep = np.array([name in names for name in whole.groups], dtype=bool)
+        found = whole.estimates.take(np.flatnonzero(keep))
+        return cls(whole.audit, whole.sums.select(keep), found)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether there are clusters."""
+        return self.sums.clusters is not None
+
+
+@dataclass(frozen=True)
 class _Both:
     """One metric in both audits, over the G groups that are judged.
 
@@ -461,14 +506,14 @@ class _Both:
         New and old, with all groups.
     names : tuple of str
         The groups judged.
-    now, then : Subject
+    now, then : _Side
         These groups only.
     """
 
     whole: tuple[Subject, Subject]
     names: tuple[str, ...]
-    now: Subject
-    then: Subject
+    now: _Side
+    then: _Side
 
     @classmethod
     def of(cls, new: Subject, old: Subject) -> _Both:
@@ -476,7 +521,12 @@ class _Both:
         in_old = {name for name, judged in zip(old.groups, old.judged, strict=True) if judged}
         named = zip(new.groups, new.judged, strict=True)
         names = tuple(name for name, judged in named if judged and name in in_old)
-        return cls((new, old), names, _only(new, names), _only(old, names))
+        return cls((new, old), names, _Side.of(new, names), _Side.of(old, names))
+
+    @property
+    def metric(self) -> Metric:
+        """What is compared."""
+        return self.now.estimates.metric
 
     @property
     def clustered(self) -> bool:
@@ -508,14 +558,12 @@ class _Both:
     def unchanged(self) -> bool:
         """Whether the records are the same, and all their counts as well."""
         now, then = self.now.sums, self.then.sums
-        if now.columns != then.columns or not (self.paired or (self.known_same and not self._any)):
+        apart = self.now.clustered or self.then.clustered
+        if now.columns != then.columns or not (self.paired or (self.known_same and not apart)):
             return False
-        order, other = (self.cells.new, self.cells.old) if self.paired else (slice(None),) * 2
-        return np.array_equal(now.matrix[order], then.matrix[other])
-
-    @property
-    def _any(self) -> bool:
-        return self.now.clustered or self.then.clustered
+        if not self.paired:
+            return np.array_equal(now.matrix, then.matrix)
+        return np.array_equal(now.matrix[self.cells.new], then.matrix[self.cells.old])
 
     @cached_property
     def bounds(self) -> _Bounds:
@@ -528,7 +576,7 @@ class _Both:
 
     def change(self, alpha: float, together: int, limit: float) -> _Change:
         """How much worse the group is that has become worst, and bounds for all groups."""
-        metric, size = self.now.metric, len(self.names)
+        metric, size = self.metric, len(self.names)
         now, then = self.now.estimates.value, self.then.estimates.value
         value = (now - then) * (-1 if metric.direction == "higher" else 1)
         low, high = self._worse(alpha / together / size)[0], self._worse(alpha)[1]
@@ -548,8 +596,13 @@ class _Both:
         """Bounds of how much worse each group is, shape (G,) each."""
         if self.unchanged:
             return np.zeros(len(self.names)), np.zeros(len(self.names))
-        low, high = self.bounds.changes(tail)
-        return (-high, -low) if self.now.metric.direction == "higher" else (low, high)
+        low, high = self._possible(*self.bounds.changes(tail))
+        return (-high, -low) if self.metric.direction == "higher" else (low, high)
+
+    def _possible(self, low: Array, high: Array) -> Interval:
+        """Bounds no farther out than the metric's range allows."""
+        span = float(np.ptp(LIMITS[self.metric.range]))
+        return np.maximum(low, -span), np.minimum(high, span)
 
     def gap_change(self, alpha: float, together: int, limit: float) -> _Change:
         """How much the gap has grown."""
@@ -559,8 +612,9 @@ class _Both:
         low, high = np.zeros(1), np.zeros(1)
         if not self.unchanged:
             low[0], high[0] = self._grown_by_least(alpha / together), self._grown_by_most(alpha)
+            low, high = self._possible(low, high)
         ends = [(int(np.argmax(values)), int(np.argmin(values))) for values in sides]
-        worst_first = ends[0][::-1] if self.now.metric.direction == "higher" else ends[0]
+        worst_first = ends[0][::-1] if self.metric.direction == "higher" else ends[0]
         times, _ = _times(value, low, high, limit)
         return _Change(
             float(value[0]),
@@ -575,7 +629,7 @@ class _Both:
 
     def _gap(self, value: float, ends: tuple[int, int]) -> str:
         largest, smallest = (self.names[end] for end in ends)
-        return f"{_figure(self.now.metric, value)} ({largest} over {smallest})"
+        return f"{_figure(self.metric, value)} ({largest} over {smallest})"
 
     @cached_property
     def _pairs(self) -> tuple[Array, Array]:
@@ -583,32 +637,38 @@ class _Both:
         first, second = np.nonzero(~np.eye(len(self.names), dtype=bool))
         return first, second
 
-    def _widest(self, side: Subject, alpha: float) -> tuple[Array, Array]:
-        """The pair that is shown to be farthest apart, as often as there are pairs."""
-        low, _ = pairs(side.sums, side.estimates, *self._pairs).difference_interval(1 - 2 * alpha)
-        at = int(np.argmax(np.where(np.isfinite(low), low, -np.inf)))
-        return tuple(np.full(len(low), ends[at]) for ends in self._pairs)  # type: ignore[return-value]
+    def _candidates(self, side: _Side, tail: float) -> Iterator[_Ends]:
+        """For each pair, pairs of groups of `side` that may be farther apart.
+
+        The pair that is shown to be farthest apart, and the two that have one end in common with
+        it and the other with the pair at hand, whose own changes then cancel out.
+        """
+        first, second = self._pairs
+        low, _ = pairs(side.sums, side.estimates, *self._pairs).difference_interval(1 - 2 * tail)
+        widest = int(np.argmax(np.where(np.isfinite(low), low, -np.inf)))
+        largest, smallest = (np.full(len(low), ends[widest]) for ends in self._pairs)
+        yield largest, smallest
+        yield largest, np.where(second == largest, smallest, second)
+        yield np.where(first == smallest, largest, first), smallest
 
     def _grown_by_most(self, alpha: float) -> float:
         """Upper bound of the gap's growth: of each new pair the least over old pairs."""
-        i, j = self._pairs
-        tail = _OTHER * alpha / len(i)
-        k, l = self._widest(self.then, tail)
+        new = self._pairs
+        tail = _OTHER * alpha / len(new[0])
         bounds = [
-            self.bounds.growths((i, j), (i, j), _OWN * alpha)[1],
-            self.bounds.growths((i, j), (j, i), _TURNED * alpha)[1],
-            self.bounds.growths((i, j), (k, l), tail)[1],
+            self.bounds.growths(new, new, _OWN * alpha)[1],
+            self.bounds.growths(new, new[::-1], _TURNED * alpha)[1],
+            *(self.bounds.growths(new, old, tail)[1] for old in self._candidates(self.then, tail)),
         ]
         return float(np.max(_least(bounds)))
 
     def _grown_by_least(self, alpha: float) -> float:
         """Lower bound of the gap's growth: of each old pair the most over new pairs."""
-        k, l = self._pairs
-        tail = alpha / 2 / len(k)
-        i, j = self._widest(self.now, tail)
+        old = self._pairs
+        tail = alpha / 2 / len(old[0])
         bounds = [
-            -self.bounds.growths((k, l), (k, l), alpha / 2)[0],
-            -self.bounds.growths((i, j), (k, l), tail)[0],
+            -self.bounds.growths(old, old, alpha / 2)[0],
+            *(-self.bounds.growths(new, old, tail)[0] for new in self._candidates(self.now, tail)),
         ]
         return -float(np.max(_least(bounds)))
 
@@ -619,7 +679,7 @@ class _Both:
         more = found.times - 1
         records, units = (
             math.ceil(more * sizes[found.concerned].sum())
-            for sizes in (self.now.records, self.now.units)
+            for sizes in (self.now.sums.records, self.now.sums.spread.units)
         )
         return records, units if self.now.clustered else None
 
@@ -661,7 +721,7 @@ class _Both:
 
     def not_judged(self) -> Iterator[str]:
         """Groups left out, by reason."""
-        if self.now.attribute is None:
+        if self.now.sums.attribute is None:
             return
         said: dict[str, dict[str, None]] = {}
         for side, other, label in zip(
@@ -678,14 +738,6 @@ class _Both:
         parts = [f"{_listed(list(names))} ({why})" for why, names in said.items() if names]
         if parts:
             yield f"Not judged: {'; '.join(parts)}."
-
-
-def _only(side: Subject, names: Sequence[str]) -> Subject:
-    """These groups alone, estimated as among all."""
-    keep = np.array([name in names for name in side.groups], dtype=bool)
-    found = replace(side, sums=side.sums.select(keep))
-    found.__dict__["estimates"] = side.estimates.take(np.flatnonzero(keep))
-    return found
 
 
 def _least(bounds: Sequence[Array]) -> Array:
@@ -795,7 +847,7 @@ class _Paired:
     samples. So the bounds allow for variances that grow with the change; see `beyond`.
     """
 
-    def __init__(self, new: Subject, old: Subject, cells: _Cells) -> None:
+    def __init__(self, new: _Side, old: _Side, cells: _Cells) -> None:
         self.new, self.old = new.estimates, old.estimates
         u, v = (
             np.einsum("ck,ck->c", side.sums.matrix[at], side.estimates.gradients[group])
@@ -803,7 +855,7 @@ class _Paired:
             for group in (side.sums.group[at],)
         )
         group, cluster = new.sums.group[cells.new], new.sums.cluster[cells.new]
-        size = len(new.groups)
+        size = len(new.sums.groups)
         self._powers = {
             (p, q): np.bincount(group, weights=u**p * v**q, minlength=size)
             for p in range(4)
@@ -816,7 +868,7 @@ class _Paired:
         weighted = new.audit.settings.get("weight") is not None
         self._one, self._effective = _trials(new.estimates, weighted)
 
-    def _covariances(self, new: Subject, group: Array, cluster: Array, u: Array, v: Array) -> Any:
+    def _covariances(self, new: _Side, group: Array, cluster: Array, u: Array, v: Array) -> Any:
         """Covariances between different groups, (new, new), (new, old) and (old, old)."""
         sums = replace(new.sums, group=group, cluster=cluster)
         scale = np.sqrt(self._factor)
@@ -863,7 +915,7 @@ class _Paired:
         still = squares <= 1e-12 * scale
         parts = np.where(still, 0.0, squares) * self._factor
         alone = still & (a != b)
-        return np.where(alone, (np.abs(a) + np.abs(b)) * self._effective**2, parts), still
+        return np.where(alone, (a**2 + b**2) * self._effective**2, parts), still
 
     def _shared(self, a: Array, b: Array) -> Array:
         """Variance from clusters that are in several groups, shape (M,)."""
@@ -928,7 +980,7 @@ def beyond(value: Array, variance: Array, unit: Array, t: Array) -> Array:
     Two events; with 1.645 the bound m of their number has m - 2 = 1.645 * sqrt(m).
 
     >>> round(float(beyond(2.0, 2.0, 1.0, 1.645)), 3)
-    6.036
+    6.044
     """
     shift = unit * t**2 / 2
     return np.asarray(value + shift + np.sqrt(t**2 * variance + shift**2))

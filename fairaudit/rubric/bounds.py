@@ -60,6 +60,35 @@ def exact_lower(x: Array, n: Array, tail: float) -> Array:
     return np.where(x > 0, share, 0.0)
 
 
+def difference_bounds(contrast: Contrast, tail: float) -> Interval:
+    """Bounds of the M differences a - b, then of b - a; `tail` outside, or less.
+
+    Error rates of speakers are skewed to the right, so Welch's upper bound is too low where few
+    speakers make up the worse side: with 30 against 5 it lies below the truth in 11.7 % of
+    samples instead of 5 %. So no upper bound is below the one that the sides' own intervals give
+    on their logarithmic scale (Zou & Donner, Statistics in Medicine 27, 2008); then it is 8.2 %,
+    and 6.0 % with 30 against 30.
+    """
+    low, high = contrast.difference_interval(1 - 2 * tail)
+    low, high = np.concatenate([low, -high]), np.concatenate([high, -low])
+    if contrast.a.binomial:
+        return low, high
+    (low_a, high_a), (low_b, high_b) = (one_sided(side, tail) for side in (contrast.a, contrast.b))
+    a, b = contrast.a.value, contrast.b.value
+    shared = quotient(contrast.covariance, np.sqrt(contrast.a.variance * contrast.b.variance))
+    above = [
+        a - b + _joined(high_a - a, b - low_b, shared),
+        b - a + _joined(high_b - b, a - low_a, shared),
+    ]
+    return low, np.maximum(high, np.concatenate(above))
+
+
+def _joined(a: Array, b: Array, correlation: Array) -> Array:
+    """Half width of a difference from those of its sides."""
+    correlation = np.nan_to_num(correlation, posinf=0.0, neginf=0.0)
+    return np.sqrt(np.maximum(a**2 + b**2 - 2 * correlation * a * b, 0.0))
+
+
 def ratio_bounds(contrast: Contrast, tail: float) -> Interval:
     """Bounds of the M ratios a / b, then of the M ratios b / a, each with `tail` outside.
 

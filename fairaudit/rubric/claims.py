@@ -18,7 +18,7 @@ import numpy as np
 from fairaudit.arrays import Array
 from fairaudit.audit import Audit, Estimate
 from fairaudit.metrics import LIMITS, Metric
-from fairaudit.rubric.bounds import one_sided, quotient, ratio_bounds
+from fairaudit.rubric.bounds import difference_bounds, one_sided, quotient, ratio_bounds
 from fairaudit.rubric.model import Criterion
 from fairaudit.stats.comparisons import Contrast, pairs, versus_rest
 from fairaudit.stats.distributions import normal_quantile
@@ -224,7 +224,7 @@ class Subject(Judged):
         difference = self._pairs.difference
         return self._both_ways(
             np.concatenate([difference, -difference]),
-            lambda tail: _mirrored(self._pairs.difference_interval(1 - 2 * tail)),
+            lambda tail: difference_bounds(self._pairs, tail),
         )
 
     def _ratio(self) -> Claims:
@@ -239,10 +239,11 @@ class Subject(Judged):
         twice = self.metric.direction is None
 
         def bounds(tail: float) -> Interval:
-            low, high = contrast.difference_interval(1 - 2 * tail)
+            low, high = difference_bounds(contrast, tail)
             if twice:
-                return _mirrored((low, high))
-            return (low, high) if sign > 0 else (-high, -low)
+                return low, high
+            one = slice(len(at)) if sign > 0 else slice(len(at), None)
+            return low[one], high[one]
 
         value = sign * contrast.difference
         copies = 2 if twice else 1
@@ -342,12 +343,6 @@ class Rows(Judged):
     def differ(self, level: float) -> bool:
         """Not asked: nothing is compared."""
         return True
-
-
-def _mirrored(interval: Interval) -> Interval:
-    """Limits of differences, then of the differences turned around."""
-    low, high = interval
-    return np.concatenate([low, -high]), np.concatenate([high, -low])
 
 
 def matches(audit: Audit, criterion: Criterion) -> Iterator[list[Judged]]:

@@ -227,8 +227,9 @@ class Gap:
     value, low, high : float
         Largest minus smallest value, at least 0, and its simultaneous interval.
     ratio, ratio_low, ratio_high : float
-        Worst over best value (smallest over largest where neither is better), and its
-        simultaneous interval: at least 1 where lower is better, else at most 1.
+        Worst over best value, at least 1, where lower is better; smallest over largest, at most
+        1, of other metrics and of those with a parity of their own (as Fairlearn has them); and
+        its simultaneous interval.
     chance, p_value : float
         The gap expected if no group differed, and the p-value of that hypothesis.
     """
@@ -303,7 +304,9 @@ def _gap_ratio(
     """
     low, high = contrast.ratio_interval(confidence, len(contrast.difference))
     sides = np.sort([contrast.a.value[ends], contrast.b.value[ends]])
-    if sides[0] == 0 < sides[1] and contrast.a.metric.direction != "lower":
+    metric = contrast.a.metric
+    inverted = metric.direction != "lower" or metric.parity is not None
+    if sides[0] == 0 < sides[1] and inverted:
         return 0.0, np.nan, np.nan
     found = [float(_divide(sides[1], sides[0])) if sides[0] > 0 else np.nan, np.nan, np.nan]
     if np.isfinite(low[ends]) and sides[0] > 0:
@@ -312,7 +315,7 @@ def _gap_ratio(
             _largest(high, _divide(1.0, low)),
         )
         found[1:] = max(largest_low, 1.0) if differ else 1.0, largest_high
-    if contrast.a.metric.direction == "lower":
+    if not inverted:
         return found[0], found[1], found[2]
     return 1 / found[0], 1 / found[2], 1 / found[1]
 

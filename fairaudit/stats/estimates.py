@@ -30,9 +30,10 @@ class Estimates:
     clustered : bool
         Whether the units are clusters; otherwise they are records.
     value, n : array, shape (G,)
-        Estimates (nan where undefined) and their denominators.
+        Estimates (nan where undefined) and their denominators, of weighted records in effective
+        numbers.
     units, records : array, shape (G,)
-        Numbers of units and of records.
+        Numbers of units (of weighted records their effective number) and of records.
     variance : array, shape (G,)
         Linearised variances; nan for a single unit.
     gradients : array, shape (G, K)
@@ -161,6 +162,9 @@ def estimate(
         Whether shares of independent records get score intervals and tests.
     """
     value, n = metric.value(columns, spread.totals), metric.n(columns, spread.totals)
+    units = spread.units
+    if not clustered and "weight" in columns:
+        units, n = _by_weight(columns.index("weight"), spread, n)
     gradients = metric.gradient(columns, spread.totals)
     variance = spread.variance(gradients)
     # Influences that cancel to rounding errors are no variance.
@@ -172,14 +176,26 @@ def estimate(
         clustered,
         value,
         n,
-        spread.units,
+        units,
         spread.totals[:, columns.index("records")],
         variance,
         gradients,
-        _design_effect(metric, value, n, spread.units, variance),
+        _design_effect(metric, value, n, units, variance),
         None if resampled is None else metric.value(columns, resampled),
         score,
     )
+
+
+def _by_weight(at: int, spread: Spread, n: Array) -> tuple[Array, Array]:
+    """Effective numbers of weighted records, and denominators in terms of them.
+
+    Kish, Survey Sampling, 1965, section 11.7: (sum of weights)^2 / sum of their squares. A record
+    of weight 10^9 among a hundred others is one record, not 10^9.
+    """
+    total, squares = spread.totals[:, at], spread.moments[:, at, at]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effective = np.where(squares > 0, total**2 / squares, 0.0)
+        return effective, np.where(total > 0, n * effective / total, 0.0)
 
 
 def _design_effect(metric: Metric, value: Array, n: Array, units: Array, variance: Array) -> Array:

@@ -44,6 +44,8 @@ _SLICES = 1 << 24
 _TABLE = 1 << 18
 #: Clusters that change sign one by one; see `search`.
 _CLUSTERS = 2048
+#: Slices that are listed at most.
+MOST = 20
 #: Scores closer than this are equal: they differ by rounding.
 _EQUAL = 1e-6
 #: Whole numbers that a float holds.
@@ -140,7 +142,7 @@ def search(
     cluster: Array | None = None,
     direction: Direction = "higher",
     alpha: float = 0.05,
-    most: int = 20,
+    most: int = MOST,
     excluded_levels: Sequence[tuple[int, int]] = (),
     progress: Progress | None = None,
 ) -> Found:

@@ -837,8 +837,8 @@ def test_ids_are_no_groups(frame):
         ({"task": "multiclass", "label": "label"}, "--task multiclass needs --label and"),
         ({"task": "ranking"}, "--task ranking needs --score"),
         ({"task": "ranking", "score": "score", "top_k": 0}, "--top-k 0: expected a whole number"),
-        (YN | {"metrics": "recall"}, "--metric recall: expected one of accuracy, selection_rate"),
-        (YN | {"metrics": "roc_auc"}, "--metric roc_auc: expected one of accuracy"),
+        (YN | {"metrics": "recall"}, "--metric recall: expected accuracy, selection_rate"),
+        (YN | {"metrics": "roc_auc"}, "--metric roc_auc: expected accuracy"),
         (YN | {"by": "group", "control": "group"}, "--control group: is an attribute of --by"),
         (YN | {"by": "group:sex", "control": "sex"}, "--control sex: is an attribute of --by"),
         (YN | {"by": "group", "control": "nope"}, "(frame): no column 'nope'. Columns: label"),
@@ -860,7 +860,7 @@ def test_a_column_that_stands_twice(tmp_path):
         f"{path}: column 'g' stands twice in the header. Rename one of the two."
     )
     audit = errors(path, label="y", prediction="p")
-    assert f"{path}: stand twice in the header, and are not used: g." in audit.notes
+    assert f"{path}: not used, as they stand twice in the header: g." in audit.notes
 
 
 def test_values_need_no_quotes_or_lists():

@@ -59,23 +59,24 @@ def test_speakers_heard_in_both_conditions_make_it_the_paired_t_test():
     assert np.isclose(contrast.p_value[0], expected.pvalue)
 
 
-def test_shares_of_records_are_compared_by_newcombe_and_z():
+def test_shares_of_records_are_compared_by_scores():
     sums, found = shares((56, 70), (48, 80))
     contrast = pairs(sums, found, np.array([0]), np.array([1]))
     low, high = contrast.difference_interval(0.95)
-    assert (round(low[0], 4), round(high[0], 4)) == (0.0524, 0.3339)
+    # Miettinen & Nurminen, Statistics in Medicine 4, 1985; Newcombe's would be [.0524, .3339].
+    assert (round(low[0], 4), round(high[0], 4)) == (0.0528, 0.3382)
     chi2 = stats.chi2_contingency([[56, 14], [48, 32]], correction=False)
-    assert np.isclose(contrast.p_value[0], chi2.pvalue)
+    assert np.isclose(contrast.p_value[0], stats.chi2.sf(chi2.statistic * 149 / 150, 1))
 
 
-def test_ratio_of_shares_is_katz():
-    sums, found = shares((56, 70), (48, 80))
-    low, high = pairs(sums, found, np.array([0]), np.array([1])).ratio_interval(0.95)
-    se = np.sqrt((1 - 0.8) / 56 + (1 - 0.6) / 48)
-    # Records as units bring n / (n - 1) and a t of 140 degrees of freedom.
-    np.testing.assert_allclose(
-        np.log([low[0], high[0]]), np.log(4 / 3) + Z * se * np.array([-1, 1]), atol=0.01
-    )
+def test_ratio_of_shares_excludes_1_just_where_their_difference_excludes_0():
+    for x in range(40, 60):
+        sums, found = shares((x, 70), (48, 80))
+        contrast = pairs(sums, found, np.array([0]), np.array([1]))
+        low, high = contrast.difference_interval(0.95)
+        below, above = contrast.ratio_interval(0.95)
+        assert (low[0] > 0, high[0] < 0) == (below[0] > 1, above[0] < 1)
+        assert below[0] < contrast.ratio[0] < above[0]
 
 
 def test_ratio_to_zero_is_undefined():

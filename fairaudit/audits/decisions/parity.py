@@ -144,8 +144,8 @@ class Parity:
             chance=self._chance(),
         )
         # Smallest over largest of either rate, as Fairlearn has it.
-        ratios = [_below_one(each) for each, _ in known]
-        low, high = (float(np.min(limits)) for limits in zip(*ratios, strict=True))
+        low = min(each.ratio_low for each, _ in known)
+        high = min(each.ratio_high for each, _ in known)
         value = min(self._smallest_over_largest(name) for name in _ODDS)
         yield self._row(
             "equalized_odds",
@@ -199,10 +199,3 @@ class Parity:
                 name=f"between_group_{name}",
                 value=defined(between_group_entropy(columns["weight"], benefit, alpha)),
             )
-
-
-def _below_one(found: Gap) -> tuple[float, float]:
-    """Limits of the smallest over the largest value."""
-    if found.ratio > 1:
-        return 1 / found.ratio_high, 1 / found.ratio_low
-    return found.ratio_low, found.ratio_high

@@ -14,6 +14,9 @@ from fairaudit.exceptions import FairauditError
 from fairaudit.selection import Selection
 from fairaudit.table import Batch, Table
 
+#: Beyond this the squares of weights are no numbers any more.
+_MOST_WEIGHT = 1e100
+
 
 class Reading:
     """Reads the records of a table that can be counted.
@@ -106,7 +109,7 @@ class Reading:
 
     def _outside(self, batch: Batch) -> tuple[str, float, float] | None:
         """A column of weights or scores with a number that may not be there, and its limits."""
-        limits = {self.roles.weight: (0.0, np.inf)}
+        limits = {self.roles.weight: (0.0, _MOST_WEIGHT)}
         if isinstance(self.task, Binary) and self.task.bounded:
             limits[self.roles.score] = (0.0, 1.0)
         for name, (low, high) in limits.items():
