@@ -673,7 +673,7 @@ class _Both:
         return -float(np.max(_least(bounds)))
 
     def further(self, found: _Change) -> tuple[int | None, int | None]:
-        """About how many more records, and clusters, would decide: in the new audit alone."""
+        """About how many more records, and clusters, would decide: of each audit."""
         if not 1 < found.times < _MOST_GROWTH:
             return None, None
         more = found.times - 1

@@ -94,13 +94,14 @@ def reason(numbers: Numbers, found: Verdict, parts: Sequence[Judged], terms: Ter
 
 
 def _found(numbers: Numbers, found: Verdict, parts: Sequence[Judged]) -> Iterator[str]:
-    """The worst number."""
+    """That there is no number, or of which metric it is; the finding itself has the rest."""
     if found.worst is None:
         alone = numbers.criterion.comparison == "overall"
         few = "The records cannot be judged." if alone else "Too few groups can be judged."
         yield "The value is undefined." if numbers.size else few
         return
-    yield f"{_about(numbers, found.worst, parts)}: {figure(numbers.criterion, found.value)}."
+    if len(parts) > 1:
+        yield f"Decided by {parts[numbers.part[found.worst]].metric.name}."
 
 
 def _about(numbers: Numbers, at: int, parts: Sequence[Judged]) -> str:
