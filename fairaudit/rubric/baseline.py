@@ -849,13 +849,11 @@ class _Paired:
 
     def __init__(self, new: _Side, old: _Side, cells: _Cells) -> None:
         self.new, self.old = new.estimates, old.estimates
-        u, v = (
-            np.einsum("ck,ck->c", side.sums.matrix[at], side.estimates.gradients[group])
-            for side, at in ((new, cells.new), (old, cells.old))
-            for group in (side.sums.group[at],)
-        )
         group, cluster = new.sums.group[cells.new], new.sums.cluster[cells.new]
         size = len(new.sums.groups)
+        (u, noise_u), (v, noise_v) = _influences(new, cells.new), _influences(old, cells.old)
+        # What rounding may leave of sums of squares.
+        self._noise = [np.bincount(group, each, minlength=size) for each in (noise_u, noise_v)]
         self._powers = {
             (p, q): np.bincount(group, weights=u**p * v**q, minlength=size)
             for p in range(4)
@@ -907,15 +905,14 @@ class _Paired:
     def _parts(self, a: Array, b: Array) -> tuple[Array, Array]:
         """Variance that each group adds, and where it adds none, shape (M, G) each.
 
-        A group whose clusters do not vary has a variance all the same, that of one trial, unless
-        its change is in question: then nothing has changed.
+        A value in which clusters do not vary has a variance all the same, that of one effective
+        trial, unless the group's own change is in question: what has not changed cancels out.
         """
-        squares = self._sum(a, b, 2)
-        scale = a**2 * self._powers[2, 0] + b**2 * self._powers[0, 2]
-        still = squares <= 1e-12 * scale
-        parts = np.where(still, 0.0, squares) * self._factor
-        alone = still & (a != b)
-        return np.where(alone, (a**2 + b**2) * self._effective**2, parts), still
+        squares, (new, old) = self._sum(a, b, 2), self._noise
+        still = squares <= a**2 * new + b**2 * old
+        alike = a**2 * (self._powers[2, 0] <= new) + b**2 * (self._powers[0, 2] <= old)
+        unseen = np.where(a != b, alike * self._effective**2, 0.0)
+        return np.where(still, 0.0, squares) * self._factor + unseen, still
 
     def _shared(self, a: Array, b: Array) -> Array:
         """Variance from clusters that are in several groups, shape (M,)."""
@@ -949,6 +946,12 @@ class _Paired:
         unit = np.divide(cubes, squares, out=np.zeros_like(cubes), where=squares > 0)
         least = np.where(still, self._effective, self._one)
         return unit, np.where(involved, least, 0.0).max(axis=1)
+
+
+def _influences(side: _Side, at: Array) -> tuple[Array, Array]:
+    """What cells add to their groups' values, and squares of what rounding may leave of it."""
+    terms = side.sums.matrix[at] * side.estimates.gradients[side.sums.group[at]]
+    return terms.sum(axis=1), 1e-12 * np.abs(terms).sum(axis=1) ** 2
 
 
 def _trials(found: Estimates, weighted: bool) -> tuple[Array, Array]:

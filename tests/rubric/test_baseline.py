@@ -71,6 +71,10 @@ def found(old, new, rubric=WER, margin=0.01, **settings):
     return {each.comparison: each for each in findings}
 
 
+def found_first(old, new, rubric):
+    return compare(audit_of(new), audit_of(old), rubric, margin=0.01)[0]
+
+
 # --- Change of a group -------------------------------------------------------------------------
 
 
@@ -163,9 +167,24 @@ def test_pairs_see_what_independent_samples_do_not():
 # --- Change of the gap -------------------------------------------------------------------------
 
 
-def test_bounds_of_the_growth_of_a_gap_of_two():
-    before, now, n = np.array([300.0, 400.0]), np.array([290.0, 480.0]), np.array([1000.0, 900.0])
-    finding = found(decisions(before, n), decisions(now, n), SELECTION)["gap_change"]
+@pytest.mark.parametrize(
+    ("now", "status", "ends"),
+    [
+        ((290, 480), "fail", ("g01", "g00")),
+        # The gap vanishes: what shows it is the old difference turned around.
+        ((350, 320), "pass", ("g01", "g00")),
+        # The other group is ahead, by more.
+        ((500, 260), "inconclusive", ("g00", "g01")),
+    ],
+)
+def test_bounds_of_the_growth_of_a_gap_of_two(now, status, ends):
+    before, n = np.array([300.0, 400.0]), np.array([1000.0, 900.0])
+    now = np.array(now, dtype=float)
+    rubric = rubric_of(
+        {"metric": "selection_rate", **GAP}, {**GAP, "min_n": 1, "metric": "selection_rate"}
+    )
+    finding = found_first(decisions(before, n), decisions(now, n), rubric)
+    ahead = int(np.argmax(now / n))
 
     def difference(x, tail, first):
         other = 1 - first
@@ -181,8 +200,8 @@ def test_bounds_of_the_growth_of_a_gap_of_two():
         low = a - b - np.hypot(a - low_a, high_b - b)
         return low, a - b + np.hypot(high_a - a, b - low_b)
 
-    # Group 1 is ahead in both. The new pair's own old difference has 4 % to be wrong, the same
-    # turned around 0.5 %; so have the two others together.
+    # Group 1 was ahead. The new pair's own old difference has 4 % to be wrong, the same turned
+    # around 0.5 %; so have the two others together.
     upper = [
         min(
             bounds(i, i, 0.04)[1],
@@ -191,11 +210,41 @@ def test_bounds_of_the_growth_of_a_gap_of_two():
         )
         for i in (0, 1)
     ]
-    lower = [max(bounds(k, k, 0.025)[0], bounds(1, k, 0.0125)[0]) for k in (0, 1)]
-    assert finding.value == pytest.approx((480 / 900 - 0.29) - (400 / 900 - 0.3))
+    # Of two findings either has 2.5 % to fail wrongly: half of it for the pair's own change.
+    lower = [max(bounds(k, k, 0.0125)[0], bounds(ahead, k, 0.00625)[0]) for k in (0, 1)]
+    gap, old_gap = abs(np.diff(now / n)[0]), abs(np.diff(before / n)[0])
+    assert finding.value == pytest.approx(gap - old_gap)
     assert finding.ci_high == pytest.approx(max(upper))
     assert finding.ci_low == pytest.approx(min(lower))
-    assert (finding.status, finding.group, finding.against) == ("fail", "g01", "g00")
+    assert (finding.status, finding.group, finding.against) == (status, *ends)
+
+
+def test_values_that_do_not_vary_are_known_to_an_effective_trial():
+    rng = np.random.default_rng(12)
+    before, after = rng.integers(18, 30, 10), rng.integers(6, 12, 10)
+    same, group = np.full(10, 9), np.repeat([0, 1], 10)
+    old = speech(np.concatenate([same, before]), group)
+    new = speech(np.concatenate([same, after]), group)
+    finding = found(old, new)["gap_change"]
+    rate, n = after.mean() / 100, 1000
+    # The design effect is borrowed from the other group.
+    unit = max(np.var(after / 100, ddof=1) / 10 / (rate / n), 1) / n
+    # New group 0 over group 1, less old group 1 over group 0.
+    total = (before + after) / 100
+    parts = np.array([2 * unit**2, np.var(total, ddof=1) / 10])
+    centred = -(total - total.mean())
+    steep = max(np.sum(centred**3) / np.sum(centred**2) / 10, unit)
+    t = stats.t.ppf(1 - 0.005, parts.sum() ** 2 / np.sum(parts**2 / 9))
+    shift = steep * t**2 / 2
+    turned = 0.18 - total.mean() + shift + np.sqrt(t**2 * parts.sum() + shift**2)
+    assert finding.status == "pass"
+    # The other order's own change is larger or smaller; the bound is the larger of both.
+    change = (after - before) / 100
+    own = change - change.mean()
+    t, steep = stats.t.ppf(0.96, 9), max(np.sum(own**3) / np.sum(own**2) / 10, unit)
+    shift = steep * t**2 / 2
+    other = change.mean() + shift + np.sqrt(t**2 * np.var(change, ddof=1) / 10 + shift**2)
+    assert finding.ci_high == pytest.approx(max(turned, other))
 
 
 @pytest.mark.parametrize(
@@ -383,6 +432,12 @@ def test_rates_judged_as_one_are_compared_each():
         for rate in ("true", "false")
         for what in ("change", "gap_change")
     ]
+
+
+def test_bounds_of_shares_stay_within_what_is_possible():
+    old, new = flips(np.random.default_rng(13), [0.6] * 3, [0.3] * 3, [0.3] * 3, [3] * 3)
+    for finding in found(old, new, ACCURACY).values():
+        assert (finding.status, finding.ci_low, finding.ci_high) == ("inconclusive", -1, 1)
 
 
 def test_margins():
