@@ -60,14 +60,27 @@ def exact_lower(x: Array, n: Array, tail: float) -> Array:
     return np.where(x > 0, share, 0.0)
 
 
-def difference_bounds(contrast: Contrast, tail: float) -> Interval:
+def difference_bounds(contrast: Contrast, tail: float, third: Array) -> Interval:
     """Bounds of the M differences a - b, then of b - a; `tail` outside, or less.
 
+    Parameters
+    ----------
+    contrast : Contrast
+        M pairs.
+    tail : float
+        Probability outside, on one side.
+    third : array, shape (M,)
+        Third moments of the differences: summed cubes of the units' influences.
+
+    Notes
+    -----
     Error rates of speakers are skewed to the right, so Welch's upper bound is too low where few
     speakers make up the worse side: with 30 against 5 it lies below the truth in 11.7 % of
     samples instead of 5 %. So no upper bound is below the one that the sides' own intervals give
-    on their logarithmic scale (Zou & Donner, Statistics in Medicine 27, 2008); then it is 8.2 %,
-    and 6.0 % with 30 against 30.
+    on their logarithmic scale (Zou & Donner, Statistics in Medicine 27, 2008), nor below Welch's
+    moved by the first term of the Edgeworth expansion of a studentised mean, skewness times
+    (2 z^2 + 1) / 6 standard errors (Hall, Annals of Statistics 16, 1988, section 3): then it is
+    8.8 %, and 5.1 % with 30 against 30 (3,000 simulated audits each).
     """
     low, high = contrast.difference_interval(1 - 2 * tail)
     low, high = np.concatenate([low, -high]), np.concatenate([high, -low])
@@ -80,7 +93,15 @@ def difference_bounds(contrast: Contrast, tail: float) -> Interval:
         a - b + _joined(high_a - a, b - low_b, shared),
         b - a + _joined(high_b - b, a - low_a, shared),
     ]
-    return low, np.maximum(high, np.concatenate(above))
+    return low, np.maximum(high + _skewed(contrast, tail, third), np.concatenate(above))
+
+
+def _skewed(contrast: Contrast, tail: float, third: Array) -> Array:
+    """By how much skewness moves upper bounds of a - b, then of b - a; never down."""
+    z = normal_quantile(1 - tail)
+    move = np.nan_to_num(quotient(third, contrast.variance), posinf=0.0, neginf=0.0)
+    move = move * (2 * z**2 + 1) / 6
+    return np.maximum(np.concatenate([move, -move]), 0.0)
 
 
 def _joined(a: Array, b: Array, correlation: Array) -> Array:

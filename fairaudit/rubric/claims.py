@@ -220,11 +220,31 @@ class Subject(Judged):
             bounds,
         )
 
+    @cached_property
+    def _third(self) -> Array:
+        """Summed cubes of the clusters' influences on each group, shape (G,); 0 of records."""
+        if not self.clustered:
+            return np.zeros(len(self.groups))
+        influence = np.einsum("ck,ck->c", self.sums.matrix, self._gradients[self.sums.group])
+        return np.bincount(self.sums.group, influence**3, len(self.groups))
+
+    @property
+    def _gradients(self) -> Array:
+        """The metric's gradient at each group's totals, 0 where it has none; shape (G, K)."""
+        return np.nan_to_num(self.metric.gradient(self.sums.columns, self.sums.spread.totals))
+
+    @property
+    def _third_of_pairs(self) -> Array:
+        """The same of the difference of each pair."""
+        third = self._third[np.flatnonzero(self.judged)]
+        first, second = np.triu_indices(len(third), 1)
+        return third[first] - third[second]
+
     def _gap(self) -> Claims:
         difference = self._pairs.difference
         return self._both_ways(
             np.concatenate([difference, -difference]),
-            lambda tail: difference_bounds(self._pairs, tail),
+            lambda tail: difference_bounds(self._pairs, tail, self._third_of_pairs),
         )
 
     def _ratio(self) -> Claims:
@@ -235,11 +255,12 @@ class Subject(Judged):
     def _difference(self) -> Claims:
         """How much worse each group is than the rest; both ways where neither is better."""
         contrast, at = self._to_rest
+        third = self._third[at]  # the rest is large, and its skewness small
         sign = -1 if self.metric.direction == "higher" else 1
         twice = self.metric.direction is None
 
         def bounds(tail: float) -> Interval:
-            low, high = difference_bounds(contrast, tail)
+            low, high = difference_bounds(contrast, tail, third)
             if twice:
                 return low, high
             one = slice(len(at)) if sign > 0 else slice(len(at), None)
