@@ -24,7 +24,12 @@ LONGEST_GROUP, LONGEST_ID, LONGEST_NAME, LONGEST_SENTENCE = 60, 100, 250, 500
 #: Digits after the point that are added at most, to tell a number from the limit.
 _FURTHER_DIGITS = 6
 #: References that are no groups of the data.
-_REFERENCES = {"(rest)": "the rest", "(best)": "the best", "(largest)": "the largest"}
+_REFERENCES = {
+    "(rest)": "the rest",
+    "(best)": "the best",
+    "(largest)": "the largest",
+    "(before)": "before",
+}
 #: Comparisons that judge each group on its own.
 _EACH_GROUP = ("group", "difference")
 _DEFAULT_REASONS = {
