@@ -585,7 +585,7 @@ def _digest(files: Sequence[File]) -> str:
 def _now() -> str:
     """Now, or the time that reproducible builds set (SOURCE_DATE_EPOCH)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch is not None and not epoch.isdigit():
+    if epoch is not None and not (epoch.isdigit() and len(epoch) < 12):
         raise FairauditError(f"SOURCE_DATE_EPOCH is '{epoch}'; expected seconds since 1970.")
     now = (
         datetime.now(timezone.utc)

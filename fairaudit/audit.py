@@ -283,14 +283,16 @@ class Audit:
         try:
             content = json.loads(text)
             schema = content.pop("schema")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise FairauditError("not an audit file: expected JSON with a 'schema'.") from None
         if schema != SCHEMA:
             raise FairauditError(f"the audit file's schema is {schema!r}; expected {SCHEMA!r}.")
         try:
-            return cls._from_dict(content)
-        except (KeyError, TypeError, ValueError) as error:
+            audit = cls._from_dict(content)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise FairauditError(f"not a whole audit file: {error} is missing or odd.") from None
+        _require_whole(audit)
+        return audit
 
     @classmethod
     def _from_dict(cls, content: dict[str, Any]) -> Audit:
@@ -482,6 +484,38 @@ def _sums_from_dict(row: Mapping[str, Any]) -> Sums:
         None if clustered else np.array(row["moments"], dtype=float),
         row["variant"],
     )
+
+
+def _require_whole(audit: Audit) -> None:
+    """Refuse an audit file that was damaged or edited: its sums must hang together.
+
+    Raises
+    ------
+    FairauditError
+        If they do not.
+    """
+    texts = (audit.kind, audit.signature, audit.version, audit.created, *audit.notes)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(audit.settings, Mapping):
+        raise FairauditError("not a whole audit file: a text or the settings are of another type.")
+    for sums in audit.sums:
+        if not _hangs_together(sums):
+            raise FairauditError(f"not a whole audit file: its sums by {sums.attribute} are odd.")
+
+
+def _hangs_together(sums: Sums) -> bool:
+    """Whether names are texts that stand once, and every cell has its group and its cluster."""
+    groups, cells, columns = len(sums.groups), len(sums.group), len(sums.columns)
+    named = [sums.columns, sums.groups, *([] if sums.clusters is None else [sums.clusters])]
+    texts = all(isinstance(name, str) for names in named for name in names)
+    if not texts or any(len(set(names)) < len(names) for names in named):
+        return False
+    if sums.matrix.shape != (cells, columns) or "records" not in sums.columns:
+        return False
+    if sums.record_moments is not None and sums.record_moments.shape != (groups, columns, columns):
+        return False
+    owners = groups if sums.clusters is None else len(sums.clusters)
+    index = ((sums.group, groups), (sums.cluster, owners))
+    return all(len(each) == cells and np.isin(each, np.arange(n)).all() for each, n in index)
 
 
 def signature(kind: str, settings: Mapping[str, Any]) -> str:

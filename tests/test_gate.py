@@ -78,6 +78,10 @@ def test_exit_codes(audit, rubric, limit, options, status):
         (["{audit}", "--rubric", "{here}/own.toml", "--against", "nowhere.json"], "nowhere.json"),
         (["{audit}", "--rubric", "{here}/own.toml", "--junit", "{here}/no/such.xml"], "such.xml"),
         (["{audit}", "{audit}", "--rubric", "{here}/own.toml", "-o", "{here}/x.json"], "holds one"),
+        (["{audit}", "--rubric", "{here}/own.toml", "--junit", "{here}/own.toml"], "was read"),
+        (["{audit}", "--rubric", "{here}/own.toml", "--junit", "x", "--sarif", "x"], "two things"),
+        (["{audit}", "--rubric", "{here}/own.toml", "--margin", "0.1"], "for --against"),
+        (["{audit}", "--rubric", "{here}/own.toml", "--github", "--format", "json"], "alone"),
     ],
 )
 def test_what_cannot_run_never_looks_like_a_failure(audit, tmp_path, monkeypatch, arguments, said):
@@ -119,6 +123,63 @@ def test_all_files_from_one_run(audit, rubric, tmp_path, monkeypatch):
         assert "misses" in (tmp_path / file).read_text()
     (finding,) = Audit.load(tmp_path / "judged.json").findings
     assert (finding.id, finding.status) == ("misses", "fail")
+
+
+def set_at(content, path, value):
+    *keys, last = path
+    for key in keys:
+        content = content[key]
+    content[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["settings"], 0),
+        (["signature"], 5),
+        (["kind"], None),
+        (["estimates"], 3),
+        (["sums", 1, "groups", 0], True),
+        (["sums", 1, "groups", 0], "White"),
+        (["sums", 1, "cell_groups", 0], -1),
+        (["sums", 1, "cell_clusters", 0], 10_000),
+        (["sums", 1, "clusters"], None),
+        (["sums", 1, "columns"], ["records"]),
+        (["sums", 1, "matrix"], [[1, 2], [3]]),
+    ],
+)
+def test_a_damaged_audit_is_no_bug(audit, rubric, tmp_path, path, value):
+    content = json.loads(audit.read_text())
+    set_at(content, path, value)
+    (tmp_path / "damaged.json").write_text(json.dumps(content))
+    result = run("gate", tmp_path / "damaged.json", "--rubric", rubric(0.1))
+    assert (result.exit_code, "damaged.json: not a whole audit" in result.stderr) == (2, True)
+
+
+def test_a_summary_that_cannot_be_written(audit, rubric, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "no" / "such"))
+    result = run("gate", audit, "--rubric", rubric(0.1), "--github")
+    assert (result.exit_code, "cannot be written" in result.stderr) == (2, True)
+
+
+def test_no_worse_than_before(audit, rubric, tmp_path):
+    same = run("gate", audit, "--rubric", rubric(0.9), "--against", audit, "--strict")
+    assert (same.exit_code, "misses/change" in same.stdout) == (0, True)
+    made = fairaudit.errors(
+        HIRING, label="qualified", prediction="hired", by="sex", cluster="agency", resamples=200
+    )
+    made.save(tmp_path / "sex.json")
+    lost = run("gate", tmp_path / "sex.json", "--rubric", rubric(0.9), "--against", audit)
+    assert (lost.exit_code, "the baseline is by race" in lost.stderr) == (2, True)
+
+
+def test_levels_and_ways_are_the_same_at_once_and_later(audit, rubric, tmp_path):
+    options = ["--label", "qualified", "--prediction", "hired", "--by", "race", "-q"]
+    options += ["--cluster", "agency", "--resamples", "200", "--rubric", rubric(0.12)]
+    for given in (["--confidence", "0.9"], ["--confidence", "0.999"], ["--decide", "point"]):
+        at_once = run("errors", HIRING, *options, *given).stdout.splitlines()[-2:]
+        later = run("gate", audit, "--rubric", rubric(0.12), *given).stdout.splitlines()
+        assert at_once == later
 
 
 def test_json_holds_findings_and_nothing_else(audit, rubric):

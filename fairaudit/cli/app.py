@@ -115,8 +115,8 @@ def options(
 def _take_defaults(context: typer.Context) -> None:
     """Let the project's pyproject.toml say what the commands do unless told otherwise."""
     path = Path("pyproject.toml")
-    if path.is_file() and b"tool.fairaudit" in path.read_bytes():
-        from fairaudit.rubric import policy
+    if path.is_file() and b"fairaudit" in path.read_bytes():
+        from fairaudit.rubric import defaults_of
 
-        defaults = policy(path).defaults
+        defaults = defaults_of(path)
         context.default_map = dict.fromkeys(("wer", "errors", "search", "gate"), defaults)

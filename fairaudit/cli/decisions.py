@@ -20,6 +20,8 @@ from fairaudit.cli.options import (
     Confidence,
     Correction,
     Corrections,
+    Decide,
+    Decides,
     ExitZero,
     Format,
     Formats,
@@ -129,6 +131,7 @@ def errors(
     resamples: Resamples = 2000,
     seed: Seed = 0,
     rubric: RubricName = None,
+    decide: Decides = Decide.interval,
     strict: Strict = False,
     exit_zero: ExitZero = False,
     output: Output = None,
@@ -180,6 +183,7 @@ def errors(
         output,
         further=metric is None or len(metric) > 1,
         rubric=rubric,
+        decide=decide,
         strict=strict,
         exit_zero=exit_zero,
     )
@@ -225,6 +229,7 @@ def search(
     confidence: Confidence = 0.95,
     seed: Seed = 0,
     rubric: RubricName = None,
+    decide: Decides = Decide.interval,
     strict: Strict = False,
     exit_zero: ExitZero = False,
     output: Output = None,
@@ -268,4 +273,13 @@ def search(
             progress=report,
             permuted=permuted,
         )
-    deliver(audit, format, output, further=False, rubric=rubric, strict=strict, exit_zero=exit_zero)
+    deliver(
+        audit,
+        format,
+        output,
+        further=False,
+        rubric=rubric,
+        decide=decide,
+        strict=strict,
+        exit_zero=exit_zero,
+    )

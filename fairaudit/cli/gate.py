@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,8 +15,9 @@ import typer
 from fairaudit.cli.app import app, command, guarded, say
 from fairaudit.cli.options import (
     OUTPUT,
-    STATISTICS,
     Confidence,
+    Decide,
+    Decides,
     ExitZero,
     Quiet,
     RubricName,
@@ -28,13 +31,6 @@ if TYPE_CHECKING:
     from fairaudit.audit import Audit, Finding
     from fairaudit.report.ci import Context
     from fairaudit.rubric import Rubric
-
-
-class Decide(str, Enum):
-    """What verdicts rest on."""
-
-    interval = "interval"
-    point = "point"
 
 
 class GateFormat(str, Enum):
@@ -60,9 +56,7 @@ def gate(
         float | None,
         option("How much worse than before is still the same; 0.01 for shares.", metavar="NUMBER"),
     ] = None,
-    decide: Annotated[
-        Decide, option("By intervals, or by bare values, whatever chance did.", panel=STATISTICS)
-    ] = Decide.interval,
+    decide: Decides = Decide.interval,
     confidence: Confidence = 0.95,
     strict: Strict = False,
     exit_zero: ExitZero = False,
@@ -89,11 +83,22 @@ def gate(
     Example: fairaudit gate audit.json --rubric asr --junit verdicts.xml
     """
     from fairaudit.audit import Audit
+    from fairaudit.exceptions import FairauditError
     from fairaudit.rubric import judge
 
+    if github and format is GateFormat.json:
+        raise FairauditError("--github writes annotations where --format json has JSON alone.")
+    if margin is not None and not against:
+        raise FairauditError(f"--margin {margin:g} is for --against: name the release before.")
     chosen = wanted_rubric(rubric)
+    files = {"junit": junit, "sarif": sarif, "gitlab": gitlab, "comment": comment}
+    inputs = [*audit, *(against or ()), *([Path(rubric)] if rubric else [])]
+    _keep_apart([output, *files.values()], inputs)
     audits = [Audit.load(path) for path in audit]
     judged = judge(audits, chosen, decide=decide.value, confidence=confidence)
+    for path, each in zip(audit, judged, strict=True):
+        if not each.findings and not quiet:
+            say(f"note: {path}: no criterion of the rubric is about it.")
     findings = [finding for each in judged for finding in each.findings]
     if against:
         from fairaudit.rubric.baseline import compare
@@ -101,22 +106,34 @@ def gate(
         before = [Audit.load(path) for path in against]
         findings += compare(audits, before, chosen, margin=margin, confidence=confidence)
     if output is not None:
-        _save(judged, output)
+        _save(judged, findings, output)
     context = _context(chosen, rubric, judged, audit)
-    _write(
-        findings, context, {"junit": junit, "sarif": sarif, "gitlab": gitlab, "comment": comment}
-    )
-    if not quiet or github:
-        _print(findings, context, format, github, quiet)
+    _write(findings, context, files)
+    if github:
+        _annotate(findings, context)
+    if not quiet or format is not GateFormat.text:
+        _print(findings, context, format)
     leave(findings, strict, exit_zero)
 
 
-def _save(judged: tuple[Audit, ...], output: Path) -> None:
+def _keep_apart(outputs: list[Path | None], inputs: list[Path]) -> None:
+    """Refuse to write over what is read, or two things into one file."""
+    from fairaudit.audit import keep_apart
+    from fairaudit.exceptions import FairauditError
+
+    given = [path for path in outputs if path is not None]
+    for path in given:
+        keep_apart(path, inputs)
+    if twice := next((path for path in given if given.count(path) > 1), None):
+        raise FairauditError(f"{twice}: is to hold two things. Name different files.")
+
+
+def _save(judged: tuple[Audit, ...], findings: list[Finding], output: Path) -> None:
     from fairaudit.exceptions import FairauditError
 
     if len(judged) > 1:
         raise FairauditError(f"--output {output}: holds one audit; {len(judged)} were judged.")
-    judged[0].save(output)
+    replace(judged[0], findings=tuple(findings)).save(output)
 
 
 def _context(
@@ -149,20 +166,23 @@ def _write(findings: list[Finding], context: Context, paths: dict[str, Path | No
             write_whole(path, makers[name](findings, context))
 
 
-def _print(
-    findings: list[Finding], context: Context, format: GateFormat, github: bool, quiet: bool
-) -> None:
-    import json
-
+def _annotate(findings: list[Finding], context: Context) -> None:
+    """Tell GitHub: annotations in the log, and a summary where it says so."""
+    from fairaudit.exceptions import FairauditError
     from fairaudit.report import ci
 
-    if github:
-        sys.stdout.write(ci.github_annotations(findings, context))
-        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+    sys.stdout.write(ci.github_annotations(findings, context))
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
             with Path(summary).open("a", encoding="utf-8") as file:
                 file.write(ci.step_summary(findings, context))
-    if quiet:
-        return
+        except OSError as error:
+            raise FairauditError(f"{summary}: cannot be written: {error.strerror}.") from None
+
+
+def _print(findings: list[Finding], context: Context, format: GateFormat) -> None:
+    from fairaudit.report import ci
+
     if format is GateFormat.json:
         rows = [vars(finding) for finding in findings]
         sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")

@@ -58,6 +58,13 @@ class Correction(str, Enum):
     none = "none"
 
 
+class Decide(str, Enum):
+    """What verdicts rest on."""
+
+    interval = "interval"
+    point = "point"
+
+
 def option(help: str, *names: str, panel: str | None = None, metavar: str | None = None) -> Any:
     """Describe an option; its names follow from the parameter's where none are given."""
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
@@ -159,6 +166,9 @@ RubricName = Annotated[
         metavar="NAME|FILE",
     ),
 ]
+Decides = Annotated[
+    Decide, option("By intervals, or by bare values, whatever chance did.", panel=VERDICTS)
+]
 Strict = Annotated[
     bool, option("Exit with 4 where the worst outcome is inconclusive.", panel=VERDICTS)
 ]
@@ -171,6 +181,7 @@ def deliver(
     output: Path | None,
     further: bool,
     rubric: str | None = None,
+    decide: Decide = Decide.interval,
     strict: bool = False,
     exit_zero: bool = False,
 ) -> None:
@@ -182,7 +193,7 @@ def deliver(
     if rubric is not None:
         from fairaudit.verdicts import judge
 
-        verdicts = judge(audit, rubric)
+        verdicts = judge(audit, rubric, decide=decide.value, confidence=audit.settings["ci"])
         audit = verdicts.audit
     if output is not None:
         audit.save(output)

@@ -2,7 +2,7 @@
 
 from fairaudit.rubric.judge import Decide, exit_code, judge
 from fairaudit.rubric.model import Criterion, Rubric, Waiver
-from fairaudit.rubric.shelf import Policy, load, names, new, policy, text
+from fairaudit.rubric.shelf import Policy, defaults_of, load, names, new, policy, text
 
 __all__ = [
     "Criterion",
@@ -10,6 +10,7 @@ __all__ = [
     "Policy",
     "Rubric",
     "Waiver",
+    "defaults_of",
     "exit_code",
     "judge",
     "load",

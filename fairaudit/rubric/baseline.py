@@ -133,8 +133,26 @@ def _cases(new: Sequence[Audit], old: Sequence[Audit], rubric: Rubric) -> Iterat
                     about = (part.attribute, part.metric.name, str(part.variant))
                     on = (criterion.on, criterion.min_n, criterion.min_share)
                     found.setdefault((at, *about, *on), _case(criterion, part, partners[at]))
+    for audit, partner in zip(new, partners, strict=True):
+        _require_attributes(audit, partner, rubric)
     order = [criterion.id for criterion in rubric.criteria]
     yield from sorted(found.values(), key=lambda case: order.index(case.criterion.id))
+
+
+def _require_attributes(new: Audit, old: Audit | None, rubric: Rubric) -> None:
+    """Refuse to pass over an attribute that the baseline was judged by."""
+    if old is None:
+        return
+    for criterion in rubric.criteria:
+        here, before = (
+            {part.attribute for parts in matches(audit, criterion) for part in parts}
+            for audit in (new, old)
+        )
+        if lost := sorted(str(name) for name in before - here):
+            raise FairauditError(
+                f"criterion {criterion.id}: the baseline is by {', '.join(lost)}, and the new "
+                "audit is not. Audit both by the same attributes."
+            )
 
 
 def _partners(new: Sequence[Audit], old: Sequence[Audit]) -> list[Audit | None]:

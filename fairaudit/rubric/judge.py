@@ -111,7 +111,7 @@ def _today() -> dt.date:
     """Today, or the day that reproducible builds set."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     now = dt.datetime.now(dt.timezone.utc)
-    if epoch.isdigit():
+    if epoch.isdigit() and len(epoch) < 12:
         now = dt.datetime.fromtimestamp(int(epoch), dt.timezone.utc)
     return now.date()
 

@@ -144,15 +144,29 @@ def policy(pyproject: str | Path) -> Policy:
         If the file cannot be read, a key is unknown, or the rubric is none.
     """
     path = Path(pyproject)
-    tools = toml.read(path).get("tool", {})
-    content = tools.get("fairaudit", {}) if isinstance(tools, Mapping) else {}
-    section = Section(f"{path}, [tool.fairaudit]", content, ("rubric", *_OPTIONS))
-    defaults = {
+    return Policy(_policy_rubric(_section(path), path), defaults_of(path))
+
+
+def defaults_of(pyproject: str | Path) -> dict[str, Any]:
+    """The defaults alone, whatever the rubric is.
+
+    Raises
+    ------
+    FairauditError
+        If the file cannot be read, or a key is unknown.
+    """
+    section = _section(Path(pyproject))
+    return {
         name.replace("-", "_"): read(section, name)
         for name, read in _OPTIONS.items()
         if name in section
     }
-    return Policy(_policy_rubric(section, path), defaults)
+
+
+def _section(path: Path) -> Section:
+    tools = toml.read(path).get("tool", {})
+    content = tools.get("fairaudit", {}) if isinstance(tools, Mapping) else {}
+    return Section(f"{path}, [tool.fairaudit]", content, ("rubric", *_OPTIONS))
 
 
 def _policy_rubric(section: Section, path: Path) -> Rubric | None:

@@ -369,9 +369,19 @@ def message(finding: Finding) -> str:
 def measured(finding: Finding) -> str:
     """The numbers that decided, and whom they are about."""
     written, groups = numbers(finding), who(finding)
-    parts = [written.value + (f" ({groups})" if groups else "")]
+    worse = " worse" if finding.comparison in _WORSE and _directed(finding) else ""
+    parts = [written.value + worse + (f" ({groups})" if groups else "")]
     parts += [f"bounds {written.bounds}"] if written.bounds else []
     return ", ".join([*parts, f"limit {written.limit}"])
+
+
+#: Comparisons whose value says how much worse something is.
+_WORSE = ("difference", "change")
+
+
+def _directed(finding: Finding) -> bool:
+    metric = METRICS.get(finding.metric)
+    return metric is None or metric.direction is not None
 
 
 def reasons(finding: Finding) -> list[str]:
