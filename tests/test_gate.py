@@ -220,6 +220,16 @@ def test_the_projects_rubric_and_defaults(audit, rubric, tmp_path, monkeypatch):
     assert (result.exit_code, "unknown key 'rubrik'" in result.stderr) == (2, True)
 
 
+def test_a_waiver_holds_until_its_last_day(audit, rubric):
+    path = rubric(0.1)
+    path.write_text(path.read_text() + 'waiver = { reason = "retraining", until = 2030-06-30 }\n')
+    statuses = {
+        day: run("gate", audit, "--rubric", path, "--today", day).exit_code
+        for day in ("2030-06-30", "2030-07-01", "soon")
+    }
+    assert statuses == {"2030-06-30": 0, "2030-07-01": 1, "soon": 2}
+
+
 def test_rubrics(tmp_path):
     listed = run("rubrics").stdout
     names = [line.split()[0] for line in listed.splitlines()]

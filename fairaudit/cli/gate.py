@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ import typer
 from fairaudit.cli.app import app, command, guarded, say
 from fairaudit.cli.options import (
     OUTPUT,
+    VERDICTS,
     Confidence,
     Decide,
     Decides,
@@ -58,6 +60,10 @@ def gate(
     ] = None,
     decide: Decides = Decide.interval,
     confidence: Confidence = 0.95,
+    today: Annotated[
+        str | None,
+        option("Which waivers still hold: 2027-01-31.", panel=VERDICTS, metavar="DATE"),
+    ] = None,
     strict: Strict = False,
     exit_zero: ExitZero = False,
     output: Annotated[
@@ -95,7 +101,7 @@ def gate(
     inputs = [*audit, *(against or ()), *([Path(rubric)] if rubric else [])]
     _keep_apart([output, *files.values()], inputs)
     audits = [Audit.load(path) for path in audit]
-    judged = judge(audits, chosen, decide=decide.value, confidence=confidence)
+    judged = judge(audits, chosen, decide=decide.value, confidence=confidence, today=_date(today))
     for path, each in zip(audit, judged, strict=True):
         if not each.findings and not quiet:
             say(f"note: {path}: no criterion of the rubric is about it.")
@@ -114,6 +120,15 @@ def gate(
     if not quiet or format is not GateFormat.text:
         _print(findings, context, format)
     leave(findings, strict, exit_zero)
+
+
+def _date(text: str | None) -> dt.date | None:
+    from fairaudit.exceptions import FairauditError
+
+    try:
+        return None if text is None else dt.date.fromisoformat(text)
+    except ValueError:
+        raise FairauditError(f"--today {text}: expected a date: 2027-01-31.") from None
 
 
 def _keep_apart(outputs: list[Path | None], inputs: list[Path]) -> None:
