@@ -11,7 +11,7 @@ PACKAGE = ROOT / "fairaudit"
 #: From bottom to top; a module imports from its own room and from those before it.
 ROOMS = [
     ["arrays", "exceptions"],
-    ["formats", "metrics", "where"],
+    ["formats", "metrics", "toml", "where"],
     ["sources"],
     ["stats", "table"],
     ["groups", "joins"],

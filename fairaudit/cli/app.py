@@ -115,7 +115,12 @@ def options(
 def _take_defaults(context: typer.Context) -> None:
     """Let the project's pyproject.toml say what the commands do unless told otherwise."""
     path = Path("pyproject.toml")
-    if path.is_file() and b"fairaudit" in path.read_bytes():
+    if not path.is_file() or b"fairaudit" not in path.read_bytes():
+        return
+    from fairaudit import toml
+
+    tools = toml.read(path).get("tool", {})
+    if not isinstance(tools, dict) or "fairaudit" in tools:
         from fairaudit.rubric import defaults_of
 
         defaults = defaults_of(path)

@@ -26,10 +26,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from fairaudit import toml
 from fairaudit.exceptions import FairauditError
 from fairaudit.metrics import LIMITS, METRICS, Metric
-from fairaudit.rubric import toml
-from fairaudit.rubric.toml import Section, choices
+from fairaudit.toml import Section, choices
 
 Way = Literal["gap", "ratio", "difference", "group", "group_max", "group_min", "overall"]
 At = Literal["most", "least"]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fairaudit import toml
 from fairaudit.exceptions import FairauditError
-from fairaudit.rubric import toml
 from fairaudit.rubric.model import Rubric
-from fairaudit.rubric.toml import Section, choices
+from fairaudit.toml import Section, choices
 
 
 def names() -> list[str]:

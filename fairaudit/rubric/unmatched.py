@@ -10,7 +10,7 @@ from fairaudit.audit import Audit
 from fairaudit.metrics import METRICS
 from fairaudit.rubric.claims import computable
 from fairaudit.rubric.model import Criterion
-from fairaudit.rubric.toml import choices
+from fairaudit.toml import choices
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from fairaudit.exceptions import FairauditError
 from fairaudit.metrics import METRICS
 from fairaudit.rubric import Criterion, Rubric, Waiver, load, names, new, policy, text
-from fairaudit.rubric.toml import parse
+from fairaudit.toml import parse
 
 GOOD = {"metric": "wer", "comparison": "gap", "at_most": 0.05}
 

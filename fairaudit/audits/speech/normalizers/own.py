@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 from fairaudit.audits.speech.normalizers.rule import Normalizer, Phrases
 from fairaudit.exceptions import FairauditError
+from fairaudit.toml import parse
 
 
 def own_rules(file: str, built_in: Mapping[str, Callable[[], Normalizer]]) -> Normalizer:
@@ -53,7 +53,7 @@ def own_rules(file: str, built_in: Mapping[str, Callable[[], Normalizer]]) -> No
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise FairauditError(f"{file}: {reason}. --normalize needs a readable TOML file.") from None
-    rules = _Rules(file, _toml(file, content), built_in)
+    rules = _Rules(file, parse(file, content), built_in)
     rules.refuse_unknown(rules.settings, "", ("name", "base", "patterns", "drop", "replace"))
     name, base, patterns = rules.name(), rules.base(), rules.patterns()
     phrases = Phrases(rules.words(base))
@@ -69,29 +69,6 @@ def own_rules(file: str, built_in: Mapping[str, Callable[[], Normalizer]]) -> No
         return "\n".join(map(phrases, base.apply(lines).split("\n")))
 
     return Normalizer(name, f"{name}({hashlib.sha256(content).hexdigest()[:12]})", apply)
-
-
-def _toml(file: str, content: bytes) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        before = content[: error.start].count(b"\n")
-        raise FairauditError(
-            f"{file}, line {before + 1}: not UTF-8. Save the file as UTF-8."
-        ) from None
-    except RecursionError:
-        raise FairauditError(f"{file}: broken TOML: nested too deeply.") from None
-    except ValueError as error:
-        found = re.search(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", str(error))
-        line = found[2] if found and found[2] else content.count(b"\n") + 1
-        raise FairauditError(
-            f"{file}, line {line}: broken TOML: {found[1] if found else error}."
-        ) from None
 
 
 _T = TypeVar("_T")
