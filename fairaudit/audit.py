@@ -229,6 +229,8 @@ class Audit:
     explanations : tuple of Explanation
         Where the errors come from. Those that quote the data are written into the audit file
         only where the setting ``explain`` says so.
+    command : str or None
+        The command line that makes it anew; None where it was made from Python.
     """
 
     kind: str
@@ -244,6 +246,7 @@ class Audit:
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     explanations: tuple[Explanation, ...] = ()
+    command: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The audit file's content: undefined values None, floats to 12 significant digits."""
@@ -495,6 +498,7 @@ def _require_whole(audit: Audit) -> None:
         If they do not.
     """
     texts = (audit.kind, audit.signature, audit.version, audit.created, *audit.notes)
+    texts += () if audit.command is None else (audit.command,)
     if not all(isinstance(text, str) for text in texts) or not isinstance(audit.settings, Mapping):
         raise FairauditError("not a whole audit file: a text or the settings are of another type.")
     for sums in audit.sums:

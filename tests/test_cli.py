@@ -2,6 +2,7 @@ import gzip
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,12 @@ GOOD = "id,reference,hypothesis,accent,speaker\n" + "".join(
 )
 
 
+def invoke(*arguments):
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
 def run(*arguments):
-    return CliRunner().invoke(app, ["wer", *map(str, arguments)])
+    return invoke("wer", *arguments)
 
 
 def wrong(*arguments):
@@ -575,3 +580,39 @@ def test_convert_never_makes_an_empty_text_of_a_missing_one(tmp_path):
     assert "1 records have no reference" in result.stderr
     assert convert(table, "-o", tmp_path / "b.jsonl").exit_code == 0
     assert "1 of 2 records used" in run(tmp_path / "b.jsonl", "-q").stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "wer examples/accents/transcripts.csv --by accent --by gender --no-texts",
+        "wer examples/accents/transcripts.csv --by accent --where \"gender = 'male'\" --normalize "
+        "none --normalize basic --confidence 0.9 --rubric asr",
+        "errors examples/hiring/applicants.csv --by sex:race --label qualified --prediction hired",
+        "search examples/hiring/applicants.csv --label qualified --prediction hired "
+        "--over sex,race --metric false_negative_rate --seed 3",
+    ],
+)
+def test_an_audit_carries_the_command_that_makes_it_anew(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    given = shlex.split(words)
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    status = invoke(*given, "-o", first, "--quiet", "--format", "json").exit_code
+    command = json.loads(first.read_text())["command"]
+    assert invoke(*shlex.split(command)[1:], "-o", second).exit_code == status < 2
+    assert first.read_text() == second.read_text()
+
+
+def test_the_command_writes_out_the_defaults_of_a_project(csv, tmp_path, monkeypatch):
+    path = csv("accent,reference,hypothesis\nus,a,b\nuk,a,a\n")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text('[tool.fairaudit]\nby = ["accent"]\n')
+    made = json.loads(run(path, "--format", "json").stdout)
+    assert made["command"] == f"fairaudit wer {path} --by accent"
+
+
+def test_a_file_that_looks_like_an_option(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-x.csv").write_text("reference,hypothesis\na,b\n")
+    made = json.loads(run("--format", "json", "--", "-x.csv").stdout)
+    assert made["command"] == "fairaudit wer ./-x.csv"

@@ -80,6 +80,7 @@ PositiveLabel = Annotated[
 
 @command
 def errors(
+    context: typer.Context,
     file: Records,
     by: By = None,
     label: Label = None,
@@ -178,6 +179,7 @@ def errors(
             seed=seed,
         )
     deliver(
+        context,
         audit,
         format,
         output,
@@ -197,6 +199,7 @@ def _listed(values: list[str] | None) -> list[str]:
 
 @command
 def search(
+    context: typer.Context,
     file: Records,
     over: Annotated[
         list[str],
@@ -274,6 +277,7 @@ def search(
             permuted=permuted,
         )
     deliver(
+        context,
         audit,
         format,
         output,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -176,6 +178,7 @@ ExitZero = Annotated[bool, option("Report only: exit with 0 whatever the outcome
 
 
 def deliver(
+    context: typer.Context,
     audit: Audit,
     format: Format,
     output: Path | None,
@@ -189,6 +192,7 @@ def deliver(
     from fairaudit.report import rules
 
     rules.check(audit)
+    audit = replace(audit, command=_command_line(context))
     verdicts = None
     if rubric is not None:
         from fairaudit.verdicts import judge
@@ -204,6 +208,40 @@ def deliver(
         if format is Format.markdown:
             sys.stdout.write(f"\n{verdicts.markdown()}")
         leave(audit.findings, strict, exit_zero)
+
+
+#: Parameters that say what becomes of an audit, not what is in it.
+_DELIVERY = ("output", "format", "quiet", "strict", "exit_zero")
+
+
+def _command_line(context: typer.Context) -> str:
+    """The command that makes the same audit, defaults of pyproject.toml written out."""
+    words = [context.info_name or "", *_given(context, "argument"), *_given(context, "option")]
+    return shlex.join(["fairaudit", *words])
+
+
+def _given(context: typer.Context, kind: str) -> Iterator[str]:
+    """Words of the arguments, or of the options, that are not as by default."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name != "DEFAULT"
+        if parameter.param_type_name == kind and given and name not in _DELIVERY:
+            yield from _words(parameter, context.params[name])
+
+
+def _words(parameter: Any, value: Any) -> Iterator[str]:
+    """How a value is written on the command line."""
+    if isinstance(value, bool):
+        yield parameter.opts[0] if value else parameter.secondary_opts[0]
+        return
+    for each in value if isinstance(value, list | tuple) else [value]:
+        text = str(each.value if isinstance(each, Enum) else each)
+        if parameter.param_type_name == "argument":
+            # So that no file is taken for an option.
+            yield f"./{text}" if text.startswith("-") and text != "-" else text
+        else:
+            yield from (parameter.opts[0], text)
 
 
 def _print(audit: Audit, format: Format, further: bool) -> None:

@@ -78,6 +78,7 @@ class Dtype(str, Enum):
 
 @command
 def wer(
+    context: typer.Context,
     file: Files = None,
     by: By = None,
     cluster: Cluster = None,
@@ -193,6 +194,7 @@ def wer(
         found = {role: audit.settings[role] for role in roles}
         say("columns: " + ", ".join(f"{role}={name}" for role, name in found.items() if name))
     deliver(
+        context,
         audit,
         format,
         output,
