@@ -124,4 +124,8 @@ def _long(title: str, audit: Audit, rows: Sequence[Estimate], written: Figures) 
         Column("rec.", "records", [str(row.records) for row in shown]),
     ]
     more = len(rows) - len(shown)
-    return sheet(title, columns, [f"{more} more lines: --format csv."] if more else [])
+    return sheet(
+        title,
+        columns,
+        [f"{more} more lines are in the audit file, and in --format csv."] if more else [],
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from fairaudit.audit import Audit, Comparison, Estimate
 from fairaudit.metrics import BINARY, METRICS, Metric
 from fairaudit.report.figures import PERCENT, Figures, p_cell
-from fairaudit.report.headline import further_sheets, headline
+from fairaudit.report.headline import ELSEWHERE, further_sheets, headline
 from fairaudit.report.sheets import (
     Column,
     Sheet,
@@ -233,8 +233,8 @@ def _quantiles(audit: Audit, attribute: str | None) -> Iterator[Sheet]:
         for tau in found
     ]
     names = Column("", "group", [printable(group) for group in order])
-    title = f"Quantiles of prediction - label{by(attribute)} (intervals: --format csv)"
-    yield sheet(title, [names, *columns])
+    title = f"Quantiles of prediction - label{by(attribute)}"
+    yield sheet(title, [names, *columns], [ELSEWHERE])
 
 
 def _first_order(audit: Audit, attribute: str | None) -> list[str]:

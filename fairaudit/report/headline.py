@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fairaudit.audit import Audit, Comparison, Estimate
 from fairaudit.metrics import METRICS, Counts, Metric
+from fairaudit.report.charts import chart
 from fairaudit.report.figures import Figures, count, p_text
 from fairaudit.report.sheets import (
     Column,
@@ -28,6 +29,8 @@ from fairaudit.table import USUAL_NAMES
 
 #: A longer name of a reference stands below the table, not in a heading.
 _LONGEST = 20
+#: Said below tables of bare values.
+ELSEWHERE = "Their intervals and differences are in the audit file, and in --format csv."
 
 
 def sheets(audit: Audit, further: bool) -> Iterator[Sheet]:
@@ -60,10 +63,12 @@ def headline(audit: Audit, attribute: str | None, metric: Metric, at: str = "") 
     written = figures(metric, rows)
     columns = [*_value_columns(audit, metric, rows, written), *_size_columns(audit, metric, rows)]
     columns += _difference_columns(audit, attribute, metric, rows, written)
+    title = f"{metric.label}{by(attribute)}{at}"
     return sheet(
-        f"{metric.label}{by(attribute)}{at}: {metric.unit}{written.said}",
+        f"{title}: {metric.unit}{written.said}",
         columns,
         _sentences(audit, attribute, metric, written),
+        chart(audit, title, metric, rows),
     )
 
 
@@ -200,9 +205,9 @@ def further_sheets(
     names = Column("", "group", [printable(group) for group in order])
     for i, (title, part) in enumerate(found):
         yield sheet(
-            f"{title} (intervals and differences: --format csv)",
+            title,
             [names, *part],
-            sentences if i == len(found) - 1 else (),
+            [*sentences, ELSEWHERE] if i == len(found) - 1 else (),
         )
 
 

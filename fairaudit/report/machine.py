@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import re
-from collections.abc import Iterator
 
 from fairaudit.audit import Audit, Estimate
 from fairaudit.exceptions import FairauditError
+from fairaudit.report import markup
 from fairaudit.report.contents import contents
 from fairaudit.report.explanations import Alignment
 from fairaudit.report.rules import rule_rows
-from fairaudit.report.sheets import Sheet, closing, printable
+from fairaudit.report.sheets import closing, printable
 
 #: Spreadsheets run cells that begin so; an apostrophe in front makes them text.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
@@ -44,39 +43,13 @@ def _cell(value: object) -> object:
 
 def to_markdown(audit: Audit, further: bool = False) -> str:
     """Tables and sentences for a page or a pull request."""
-    parts = [
-        part
+    blocks = [
+        block
         for each in contents(audit, further)
-        for part in (_aligned(each) if isinstance(each, Alignment) else _markdown(each))
+        for block in (markup.alignment(each) if isinstance(each, Alignment) else markup.sheet(each))
     ]
-    parts += map(_escaped, [*closing(audit), printable(audit.signature)])
-    return "\n\n".join(parts) + "\n"
-
-
-def _markdown(sheet: Sheet) -> Iterator[str]:
-    yield f"**{_escaped(sheet.title)}**"
-    header = [_escaped(long) for _, long in sheet.header]
-    rule = [":--", *("--:" for _ in header[1:])]
-    rows = [header, rule, *([_escaped(cell) for cell in row] for row in sheet.rows)]
-    yield "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    yield from map(_escaped, sheet.sentences)
-
-
-def _aligned(alignment: Alignment) -> Iterator[str]:
-    """An alignment as a table of two rows, wrong words in bold."""
-    yield f"**{_escaped(alignment.title)}**"
-    rows = [
-        [f"**{_escaped(word)}**" if word and kind != "hit" else _escaped(word) for word in column]
-        for kind, *column in alignment.steps
-    ]
-    said, heard = zip(*rows, strict=True)
-    lines = [
-        ("", *("" for _ in said)),
-        (":--", *(":--" for _ in said)),
-        ("said", *said),
-        ("heard", *heard),
-    ]
-    yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    blocks += [*map(markup.prose, closing(audit)), markup.code(printable(audit.signature))]
+    return "\n\n".join(blocks) + "\n"
 
 
 def to_kaldi(audit: Audit) -> str:
@@ -109,12 +82,3 @@ def _kaldi_line(row: Estimate) -> str:
     return (
         f"%WER {value} [ {sum(kinds)} / {row.n:.0f}, {ins} ins, {dele} del, {sub} sub ]{suffix}\n"
     )
-
-
-def _escaped(text: str) -> str:
-    r"""Text as Markdown shows it literally, whatever is in it.
-
-    >>> _escaped("<b>|*us*")
-    '&lt;b&gt;\\|\\*us\\*'
-    """
-    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(text, quote=False))

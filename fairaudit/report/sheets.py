@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairaudit.audit import Audit, Comparison, Estimate, Kind
 from fairaudit.metrics import METRICS, Metric
 from fairaudit.report.figures import PERCENT, Figures
 from fairaudit.stats.sums import MISSING
+
+if TYPE_CHECKING:
+    from fairaudit.report.charts import Chart
 
 _BIN = re.compile(r"[\[(](-inf|-?[\d.e+-]+), ")
 #: References that are no groups of the data.
@@ -30,12 +33,15 @@ class Sheet:
         For each column a short heading and a long one; the first column holds names.
     rows : sequence of sequence of str
     sentences : sequence of str
+    chart : Chart or None
+        What can be drawn of it.
     """
 
     title: str
     header: Sequence[tuple[str, str]]
     rows: Sequence[Sequence[str]]
     sentences: Sequence[str]
+    chart: Chart | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,12 @@ class Column:
         return 1 + max(map(len, [self.short, *self.cells]))
 
 
-def sheet(title: str, columns: Iterable[Column], sentences: Iterable[str] = ()) -> Sheet:
+def sheet(
+    title: str,
+    columns: Iterable[Column],
+    sentences: Iterable[str] = (),
+    chart: Chart | None = None,
+) -> Sheet:
     """Put a sheet together from columns."""
     columns = list(columns)
     return Sheet(
@@ -60,6 +71,7 @@ def sheet(title: str, columns: Iterable[Column], sentences: Iterable[str] = ()) 
         [(column.short, column.long) for column in columns],
         list(zip(*(column.cells for column in columns), strict=True)),
         list(sentences),
+        chart,
     )
 
 

@@ -643,7 +643,7 @@ def test_markdown_calls_nobody():
 def test_few_signatures():
     audits = [Judged(f"wer|seed:{i}") for i in range(1000)]
     written = markdown(release(), replace(CONTEXT, audits=audits))
-    assert "wer&#124;seed&#58;19<" in written
+    assert "wer&#124;seed:19<" in written
     assert "- and 980 more" in written
 
 

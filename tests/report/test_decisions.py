@@ -1,5 +1,6 @@
 """What the report of decisions shows, and where."""
 
+import html
 import re
 
 import numpy as np
@@ -40,11 +41,11 @@ def test_fits_eighty_columns_and_renders(people, name):
     assert max(map(len, lines)) <= 80
     assert not re.search(r"\bnan\b|\binf\b|None", text)
     for table in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE):
-        bars = [len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()]
+        bars = [line.count("|") for line in table.splitlines()]
         assert len(set(bars)) == 1
     # Both say the same, sheet by sheet.
     for title in re.findall(r"^\*\*(.*)\*\*$", markdown, re.MULTILINE):
-        assert title.replace("\\", "") in text.replace("\n", " ")
+        assert html.unescape(title) in text.replace("\n", " ")
 
 
 def test_n_is_shown_where_it_says_more_than_the_records(people):
@@ -87,7 +88,7 @@ def test_percent_and_numbers_stand_apart(people):
     text = shown(audited(people, label="y", score="p", by="group"))
     titles = [line for line in text.splitlines() if line.startswith("Further metrics")]
     assert ["in percent" in title for title in titles] == [True, False, False]
-    numbers = sheet_of(text[text.index(titles[1]) :], titles[1])
+    numbers = sheet_of(text[text.index(f"\n{titles[1]}\n") :], titles[1])
     brier = ((people.p - people.y) ** 2).mean()
     assert row(numbers, "(all)")[2] == f"{brier:.3f}"
     assert "BPSN" in text
@@ -250,9 +251,9 @@ def test_names_from_the_data_are_harmless():
     for output in (text, markdown):
         assert "\x1b" not in output
         assert "\x07" not in output
-        assert "\\x1b[31m" in output.replace("\\\\", "\\").replace("\\[", "[")
+        assert "\\x1b[31m" in output
     assert "<b>" not in markdown
-    assert not re.search(r"(?<!\\)\*`", markdown)
+    assert "*`" not in markdown
     formula = pd.DataFrame({"g": ["=cmd()", "+1"] * 9, "yhat": [1, 0, 0] * 6})
     csv = machine.to_csv(audited(formula, prediction="yhat", by="g"))
     assert ",=cmd" not in csv

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from fairaudit.audit import Finding
+from fairaudit.report import markup
 from fairaudit.report.ci.wording import (
     LONGEST_SENTENCE,
     Context,
@@ -80,38 +81,36 @@ def markdown(findings: Sequence[Finding], context: Context, most: int = COMMENT)
         By default what a comment on a pull request may have.
     """
     ranked = worst_first(rows(findings))
-    head = [f"### {_prose(context.title)}: {outcome(findings)}", f"{_prose(tally(ranked))}."]
+    head = [
+        f"### {markup.escaped(context.title)}: {outcome(findings)}",
+        f"{markup.escaped(tally(ranked))}.",
+    ]
     foot = [*_provenance(context)]
-    room = most - _size([*head, *foot, *_table([])]) - len(_left_out(len(ranked), len(ranked)))
+    room = most - _size([*head, *foot, _table([])]) - len(_left_out(len(ranked), len(ranked)))
     shown = list(_fitting(map(_cells, ranked), room))
-    body = ["\n".join(_table(shown))] if shown else []
+    body = [_table(shown)] if shown else []
     left = len(ranked) - len(shown)
     body += [_left_out(left, len(ranked))] if left else []
     return "\n\n".join([*head, *body, *foot]) + "\n"
 
 
-def _table(lines: Sequence[str]) -> list[str]:
-    rule = [":--", ":--", "--:", ":--", ":--", "--:", ":--"]
-    return [_line(_HEADER), _line(rule), *lines]
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _table(lines: Sequence[str]) -> str:
+    return markup.table(_HEADER, "llrllrl", lines)
 
 
 def _cells(row: Row) -> str:
     """A finding as a line of the table."""
     finding, written = row.finding, numbers(row.finding)
-    groups = f" {_code(who(finding))}" if who(finding) else ""
-    return _line(
+    groups = f" {markup.code(who(finding))}" if who(finding) else ""
+    return markup.line(
         [
             f"**{row.called}**" if row.level == "error" else row.called,
-            f"{_code(label(finding))} {_code(subject(finding))}",
+            f"{markup.code(label(finding))} {markup.code(subject(finding))}",
             f"{written.value}{groups}",
             written.bounds,
             written.limit,
             "" if finding.n is None else count(finding.n),
-            _prose(" ".join(reasons(finding))),
+            markup.escaped(" ".join(reasons(finding))),
         ]
     )
 
@@ -137,37 +136,9 @@ def _left_out(left: int, total: int) -> str:
 def _provenance(context: Context) -> Iterator[str]:
     """What reproduces the numbers."""
     audits = context.audits[:_MOST_SIGNATURES]
-    lines = [f"- {_code(cut(printable(a.signature), LONGEST_SENTENCE))}" for a in audits]
+    lines = [f"- {markup.code(cut(printable(a.signature), LONGEST_SENTENCE))}" for a in audits]
     if more := len(context.audits) - len(audits):
         lines.append(f"- and {more:,} more")
     if lines:
         yield "\n".join(["Audits:", "", *lines])
-    yield f"fairaudit {_prose(printable(context.version))}"
-
-
-#: What Markdown, GitHub and GitLab read as markup: also references, formulas and addresses.
-#: A colon before a space and an underscore within a word are none.
-_MARKUP = re.compile(r"[\\`*{}\[\]<>|~#@$&!^]|:(?=\S)|\b_|_\b|(?<=_)_|(?<=www)\.", re.IGNORECASE)
-
-
-def _escaped(text: str) -> str:
-    """Text as character references: they are never markup, not even in a table.
-
-    >>> _escaped("a|b <i> wer_macro _x_ http://y: no")
-    'a&#124;b &#60;i&#62; wer_macro &#95;x&#95; http&#58;//y: no'
-    """
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", text)
-
-
-def _code(name: str) -> str:
-    """A name from the data, set as code, in which hosts look for no mentions and no links."""
-    return f"<code>{_escaped(name)}</code>"
-
-
-def _prose(text: str) -> str:
-    """A sentence; an empty character behind each ``@`` keeps hosts from calling people.
-
-    >>> _prose("ask @ann")
-    'ask &#64;&#8203;ann'
-    """
-    return _escaped(text).replace("&#64;", "&#64;&#8203;")
+    yield f"fairaudit {markup.escaped(printable(context.version))}"

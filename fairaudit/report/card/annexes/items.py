@@ -1,0 +1,139 @@
+"""What the items of all annexes are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from fairaudit.audit import Audit, Finding
+from fairaudit.metrics import METRICS, Metric
+from fairaudit.report.card.leading import Leading, leading
+from fairaudit.report.card.model import AuditFile, Block, Bullets, Code, Facts, Prose, Stated
+from fairaudit.report.card.words import amount, bare, listed, some, spoken, task
+from fairaudit.report.ci.wording import label, measured, rows, subject, tally, worst_first
+from fairaudit.report.sheets import level, printable
+
+if TYPE_CHECKING:
+    from fairaudit.report.card.info import Info
+
+#: Failed criteria that are told in full.
+_MOST_FAILED = 10
+#: A command that answers what audits answer.
+AN_AUDIT = "fairaudit wer FILE --by accent --by gender --by accent:gender -o wer.json"
+
+
+def lacking(term: str, command: str) -> Iterator[Block]:
+    """That something is not stated, and which command would state it."""
+    yield Facts([(term, None)])
+    yield Code("Command that would fill it in", command)
+
+
+def asked(info: Info, *keys: str) -> list[Stated]:
+    """What the owner states, question by question."""
+    return [info.stated(key) for key in keys]
+
+
+def tested(files: Sequence[AuditFile]) -> Iterator[Block]:
+    """What was tested, on which data, when, and by which metrics."""
+    if not files:
+        yield from lacking("Tests, data and metrics", AN_AUDIT)
+    for file in files:
+        yield Facts(list(_tested(file)))
+
+
+def _tested(file: AuditFile) -> Iterator[tuple[str, str | list[str]]]:
+    audit = file.audit
+    yield "Test", f"{task(audit)}; audit file {printable(file.name)}, SHA-256 {file.sha256}"
+    yield "Date and tool", f"{printable(audit.created)}, fairaudit {printable(audit.version)}"
+    data = [f"{bare(each.path)}, SHA-256 {each.sha256}" for each in audit.data]
+    yield "Data", data or "no file: made from Python"
+    yield "Records", f"{audit.records.used:,} of {audit.records.total:,} used"
+    yield "Groups", _grouped(audit)
+    yield "Metrics", listed([spoken(METRICS[name]) for name in audit.settings["metrics"]])
+
+
+def _grouped(audit: Audit) -> str:
+    """By what records were grouped."""
+    named = dict.fromkeys(row.attribute for row in audit.estimates if row.attribute is not None)
+    return listed([f"by {printable(name)}" for name in named], 10) or "none"
+
+
+def accuracy(files: Sequence[AuditFile]) -> Iterator[Block]:
+    """Of each audit the value over all records, and the worst of all groups."""
+    if not files:
+        yield from lacking("Accuracy over all records, and by group", AN_AUDIT)
+        return
+    yield Bullets([_overall(file.audit) for file in files])
+    yield Bullets([leading(file.audit)[0] for file in files])
+
+
+def _overall(audit: Audit) -> str:
+    found = Leading(audit)
+    name, row = spoken(found.metric), found.overall
+    if row is None or row.value is None:
+        return f"Over all records the {name} has no value."
+    interval = ""
+    if row.ci_low is not None and row.ci_high is not None:
+        low, high = (amount(x, found.figures) for x in (row.ci_low, row.ci_high))
+        interval = f" ({level(audit)[1]} {low} to {high})"
+    over = f"Over all {some(audit.records.used, 'record')}"
+    return f"{over} the {name} is {amount(row.value, found.figures)}{interval}."
+
+
+def verdicts(files: Sequence[AuditFile]) -> Iterator[Block]:
+    """How many criteria failed, and which."""
+    findings = [finding for file in files for finding in file.audit.findings]
+    if not findings:
+        yield from lacking(
+            "Criteria and verdicts", "fairaudit wer FILE --by accent --rubric RUBRIC -o wer.json"
+        )
+        return
+    ranked = worst_first(rows(findings))
+    yield Prose(f"{some(len(ranked), 'verdict')}: {tally(ranked)}.")
+    failed = [row.finding for row in ranked if row.finding.status == "fail"]
+    more = len(failed) - _MOST_FAILED
+    if failed:
+        said = [_failed(finding) for finding in failed[:_MOST_FAILED]]
+        yield Bullets([*said, *([f"{some(more, 'more failure')}."] if more > 0 else [])])
+
+
+def _failed(finding: Finding) -> str:
+    return f"{label(finding)} failed: {subject(finding)}: {measured(finding)}."
+
+
+def metrics(files: Sequence[AuditFile]) -> Iterator[Block]:
+    """What the metrics that lead or were judged count, who defined them, what intervals say."""
+    if not files:
+        yield from lacking("Metrics and their sources", AN_AUDIT)
+        return
+    leads = [file.audit.settings["metrics"][0] for file in files]
+    judged = [finding.metric for file in files for finding in file.audit.findings]
+    shown = [METRICS[name] for name in dict.fromkeys([*leads, *judged]) if name in METRICS]
+    yield Facts([(spoken(each), f"{each.unit}. Source: {each.source}") for each in shown])
+    levels = listed(list(dict.fromkeys(level(file.audit)[1] for file in files)))
+    yield Bullets([*_intervals(levels), *_sampled(files), *_others(files, shown)])
+
+
+def _others(files: Sequence[AuditFile], shown: Sequence[Metric]) -> Iterator[str]:
+    """How many metrics are not explained here."""
+    names = {name for file in files for name in file.audit.settings["metrics"]}
+    if n := len(names - {each.name for each in shown}):
+        yield f"Further metrics of the audits, not explained here: {n}."
+
+
+def _intervals(levels: str) -> list[str]:
+    """What an interval says, and what not."""
+    return [
+        f"Beside every value stands its {levels}: how far chance in drawing these records may have "
+        "moved it. It says nothing of records that were drawn from elsewhere.",
+        "Where a group is too small for an interval, none is given and nothing is judged.",
+    ]
+
+
+def _sampled(files: Sequence[AuditFile]) -> Iterator[str]:
+    """What was taken to be independent."""
+    for cluster in dict.fromkeys(file.audit.settings.get("cluster") for file in files):
+        if cluster is None:
+            yield "Where no cluster was named, records are taken to be independent."
+        else:
+            yield f"Records of one {printable(cluster)} are not taken to be independent."

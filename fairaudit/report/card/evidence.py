@@ -1,0 +1,360 @@
+"""What an audit found and from what, as a section of a card: all that an auditor must publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fairaudit.audit import Audit, Estimate, Finding
+from fairaudit.report.card.leading import Leading, leading
+from fairaudit.report.card.model import (
+    AuditFile,
+    Block,
+    Bullets,
+    Code,
+    Facts,
+    Folded,
+    Prose,
+    Section,
+)
+from fairaudit.report.card.words import bare, cluster, files, listed, some, spoken, task
+from fairaudit.report.ci.wording import (
+    Row,
+    label,
+    numbers,
+    reasons,
+    rows,
+    subject,
+    tally,
+    who,
+    worst_first,
+)
+from fairaudit.report.contents import contents
+from fairaudit.report.explanations import Alignment
+from fairaudit.report.figures import count
+from fairaudit.report.sheets import Column, Sheet, level, printable, sheet
+from fairaudit.stats.sums import MISSING
+
+#: Groups that are named in a sentence before the rest is counted.
+_MOST_NAMED = 30
+#: Settings that a reader must know to read the numbers, and what they are called.
+_TELLING = {
+    "where": "Only records with", "bins": "Bins", "norm": "Normaliser",
+    "missing": "Ids in one file only", "before": "Compared with an earlier run",
+    "label": "Label", "pred": "Prediction", "score": "Score", "threshold": "Threshold",
+    "positive": "Positive values", "positive_label": "Positive values of the label",
+    "weight": "Weight", "query": "Ranked within", "top_k": "Selected from the top",
+    "over": "Columns searched", "depth": "Columns in a slice, at most",
+    "min_size": "Records that a slice needs", "holdout": "Share of records for measuring",
+    "control": "Compared at equal", "adjust": "Adjusted for", "match": "Matched by",
+    "rule": "Table of the rule", "min_n": "Least records of a group to be compared",
+}  # fmt: skip
+_INTERVALS = {
+    "auto": "Student's t by linearisation; of shares of independent records Wilson's, of their "
+    "differences Miettinen and Nurminen's, of their ratios Koopman's",
+    "t": "Student's t by linearisation",
+    "bootstrap": "percentiles of a bootstrap",
+    "percentile": "percentiles of a bootstrap, of gaps as well",
+}
+_CORRECTIONS = {
+    "holm": "P-values of differences are adjusted over the groups of an attribute (Holm).",
+    "bh": "P-values of differences are adjusted over the groups of an attribute "
+    "(Benjamini and Hochberg).",
+    "none": "P-values of differences are not adjusted for the number of groups.",
+}
+RULE = (
+    "Limits come from a rubric, a file of its own, to be written before the data are looked at. "
+    "Fail: the data show that the limit is exceeded. Pass: they show that it is kept. "
+    "Inconclusive: they show neither."
+)
+NOTHING_JUDGED = "No rubric was applied: nothing was held against a limit."
+FROM_PYTHON = "The audit was made from Python, so there is no command line; see the settings."
+
+
+def evidence(
+    file: AuditFile,
+    position: int,
+    left_out: Sequence[str] = (),
+    *,
+    with_verdicts: bool = True,
+    with_results: bool = True,
+) -> Section:
+    """All of an audit.
+
+    Parameters
+    ----------
+    file : AuditFile
+        Without what may not be shown.
+    position : int
+        Which audit of the card it is, from 1.
+    left_out : sequence of str
+        What was left out of it for the card.
+    with_verdicts, with_results : bool
+        Whether the tables of verdicts and results stand here, or elsewhere in the card.
+    """
+    at = anchor(position)
+    blocks: list[Block] = [Prose(leading(file.audit)[0], strong=True), *map(Prose, left_out)]
+    blocks.append(Section("What was audited", [facts(file)], f"{at}-data"))
+    if with_verdicts:
+        blocks.append(Section("Verdicts", list(verdicts([file.audit])), f"{at}-verdicts"))
+    if with_results:
+        blocks.append(Section("Results", list(results(file.audit)), f"{at}-results"))
+    blocks.append(Section("How to read it", [Bullets(list(limits(file.audit)))], f"{at}-limits"))
+    blocks.append(Section("How to make it anew", list(_origin(file.audit)), f"{at}-origin"))
+    return Section(title(file.audit, position), blocks, at)
+
+
+def anchor(position: int) -> str:
+    """Where the section of an audit is.
+
+    >>> anchor(1)
+    'audit-1'
+    """
+    return f"audit-{position}"
+
+
+def title(audit: Audit, position: int) -> str:
+    """What a heading says of an audit."""
+    return f"Audit {position}: {task(audit)}, {files([data.path for data in audit.data])}"
+
+
+# --- What was audited ---------------------------------------------------------------------
+
+
+def facts(file: AuditFile) -> Facts:
+    """What was audited, from what, and how it was grouped."""
+    audit, metric = file.audit, Leading(file.audit).metric
+    data = [f"{bare(data.path)}, SHA-256 {data.sha256}" for data in audit.data]
+    rows: list[tuple[str, str | Sequence[str] | None]] = [
+        ("Audit", task(audit)),
+        ("Audit file", f"{printable(file.name)}, SHA-256 {file.sha256}"),
+        ("Made", f"{printable(audit.created)}, by fairaudit {printable(audit.version)}"),
+        ("Data", data or "no file: made from Python"),
+        ("Records", f"{audit.records.used:,} of {audit.records.total:,} used"),
+        ("Left out", dropped(audit)),
+        ("Headline metric", f"{spoken(metric)}: {metric.unit}. n counts {metric.counted}"),
+        ("Clusters", _clusters(audit)),
+        ("Groups", list(groups(audit)) or "none"),
+    ]
+    return Facts([*rows, *_telling(audit)])
+
+
+def dropped(audit: Audit) -> list[str] | str:
+    """Records that were not used, by reason."""
+    return [f"{printable(why)}: {n:,}" for why, n in audit.records.dropped.items()] or "none"
+
+
+def _clusters(audit: Audit) -> str:
+    overall = Leading(audit).overall
+    if audit.settings.get("cluster") is None:
+        return "none named: records are taken to be independent"
+    if overall is None or overall.clusters is None:
+        return cluster(audit)
+    return some(overall.clusters, cluster(audit))
+
+
+def groups(audit: Audit) -> Iterator[str]:
+    """How many groups each attribute has, and of how many records the value is not known."""
+    found = Leading(audit).all_groups
+    for attribute in dict.fromkeys(row.attribute for row in found):
+        own = [row for row in found if row.attribute == attribute]
+        known = sum(row.group != MISSING for row in own)
+        unknown = sum(row.records for row in own if row.group == MISSING)
+        crossing = any(len(row.values) > 1 for row in own)
+        said = some(known, "crossing" if crossing else "group")
+        if unknown:
+            said += f"; unknown in {some(unknown, 'record')}"
+        elif sum(row.records for row in own) == audit.records.used:
+            said += "; unknown in none"
+        yield f"{printable(attribute or '')}: {said}"
+
+
+def _telling(audit: Audit) -> Iterator[tuple[str, str]]:
+    for name, called in _TELLING.items():
+        value = audit.settings.get(name)
+        if value is not None:
+            yield called, printable(bare(str(value)) if name == "before" else str(value))
+
+
+# --- Verdicts -----------------------------------------------------------------------------
+
+
+def verdicts(audits: Sequence[Audit]) -> Iterator[Block]:
+    """The findings of one or several audits as a table, and where the limits come from."""
+    findings = [finding for audit in audits for finding in audit.findings]
+    if not findings:
+        yield Prose(NOTHING_JUDGED)
+        return
+    named = rows(findings)
+    owners = [i for i, audit in enumerate(audits, 1) for _ in audit.findings]
+    positions = {id(row): str(i) for row, i in zip(named, owners, strict=True)}
+    ranked = worst_first(named)
+    yield Prose(f"{some(len(ranked), 'verdict')}: {tally(ranked)}.", strong=True)
+    several = len(audits) > 1
+    yield _verdict_sheet(ranked, [positions[id(row)] for row in ranked] if several else None)
+    yield Folded("Why", [Bullets([_why(row.finding) for row in ranked])])
+    yield Bullets([RULE, *sources(findings)])
+
+
+def _verdict_sheet(ranked: Sequence[Row], audits: Sequence[str] | None) -> Sheet:
+    """A line per finding; ``audits`` says of which audit it is."""
+    found = [row.finding for row in ranked]
+    written = [numbers(finding) for finding in found]
+    ns = ["-" if finding.n is None else count(finding.n) for finding in found]
+    columns = [
+        Column("", "criterion", [label(finding) for finding in found]),
+        *([] if audits is None else [Column("audit", "audit", audits)]),
+        Column("outcome", "outcome", [row.called for row in ranked]),
+        Column("what", "what was judged", [_judged(finding) for finding in found]),
+        Column("value", "value", [each.value for each in written]),
+        Column("bounds", "bounds", [each.bounds or "-" for each in written]),
+        Column("limit", "limit", [_short(each.limit) for each in written]),
+        Column("n", "n", ns),
+    ]
+    return sheet("Verdicts, worst first", columns)
+
+
+def _short(limit: str) -> str:
+    """A limit as it fits a column.
+
+    >>> _short("at most 5.0 points")
+    '≤ 5.0 points'
+    """
+    return limit.replace("at most", "≤").replace("at least", "≥")
+
+
+def _judged(finding: Finding) -> str:
+    """What was judged, and the groups that decided."""
+    groups = who(finding)
+    return subject(finding) + (f": {groups}" if groups else "")
+
+
+def _why(finding: Finding) -> str:
+    return f"{label(finding)}, {_judged(finding)}. {' '.join(reasons(finding))}"
+
+
+def sources(findings: Sequence[Finding]) -> list[str]:
+    """Where the limits come from."""
+    said = (
+        f"Limit of {label(finding)}: {numbers(finding).limit}. "
+        f"Source: {printable(finding.source) or 'not stated'}"
+        for finding in findings
+    )
+    return list(dict.fromkeys(said))
+
+
+# --- Results ------------------------------------------------------------------------------
+
+
+def results(audit: Audit) -> Iterator[Block]:
+    """The tables of an audit: those of the headline metric, and the others on request."""
+    shown: list[Sheet | Alignment] = []
+    for each in contents(audit, further=False):
+        shown.append(each)
+        yield each
+    further = [each for each in contents(audit, further=True) if each not in shown]
+    if further:
+        yield Folded("All further metrics", further)
+
+
+def part(audit: Audit, crossed: bool) -> Audit | None:
+    """The audit with its single attributes, or its crossings, alone; None where it has none.
+
+    What was grouped by nothing counts as single.
+    """
+    kept = {row.attribute for row in audit.estimates if row.attribute and _crossed(row) == crossed}
+    if not kept and (crossed or any(row.attribute for row in audit.estimates)):
+        return None
+    named = {None, *kept}
+    return replace(
+        audit,
+        estimates=tuple(row for row in audit.estimates if row.attribute in named),
+        comparisons=tuple(row for row in audit.comparisons if row.attribute in named),
+        sums=tuple(row for row in audit.sums if row.attribute in named),
+        findings=tuple(row for row in audit.findings if row.attribute in named),
+        explanations=tuple(row for row in audit.explanations if row.attribute in named),
+    )
+
+
+def _crossed(row: Estimate) -> bool:
+    return len(row.values) > 1
+
+
+# --- How to read it -----------------------------------------------------------------------
+
+
+def limits(audit: Audit) -> Iterator[str]:
+    """What cannot be judged, how intervals were made, and the audit's own notes."""
+    yield from unjudged(audit)
+    yield from _statistics(audit)
+    yield from map(printable, audit.notes)
+
+
+def unjudged(audit: Audit) -> Iterator[str]:
+    """Groups that nothing can be said of, by reason."""
+    found = Leading(audit)
+    named = [row for row in found.all_groups if row.group != MISSING]
+    small = found.small
+    rest = [row for row in named if row not in small]
+    undefined = [row for row in rest if row.value is None]
+    without = [row for row in rest if row.value is not None and row.ci_low is None]
+    least = audit.settings.get("min_n") or 0
+    found_by = {
+        f"Fewer than {least:,} records, outside comparisons": small,
+        "Nothing to divide by, so no value": undefined,
+        f"All records of one {cluster(audit)}, so no interval and no verdict": [
+            row for row in without if row.clusters == 1
+        ],
+        "No interval": [row for row in without if row.clusters != 1],
+    }
+    for reason, those in found_by.items():
+        if those:
+            yield f"{reason}: {_named(those)}."
+
+
+def _named(rows: Sequence[Estimate]) -> str:
+    names = [f"{printable(row.group)} ({some(row.records, 'record')})" for row in rows]
+    return listed(names, _MOST_NAMED)
+
+
+def _statistics(audit: Audit) -> Iterator[str]:
+    settings = audit.settings
+    how = _INTERVALS.get(settings.get("int") or "", "as the settings say")
+    yield f"Each {level(audit)[1]} is of its row alone: {how}."
+    if audit.kind == "search":
+        return
+    if any(row.kind == "difference" for row in audit.comparisons):
+        yield _CORRECTIONS.get(settings.get("corr") or "", "P-values: as the settings say.")
+    gaps = [row for row in audit.comparisons if row.kind == "gap"]
+    if gaps and settings.get("int") != "percentile":
+        yield (
+            "Intervals of gaps are over all pairs of groups at once, so they allow for having "
+            "picked the two that differ most. Beside a gap stands the one that chance alone "
+            "would give."
+        )
+    if any(row.minimum_detectable is not None for row in gaps):
+        yield "The gap that the data would show with 80 % power says what they could have missed."
+
+
+# --- How to make it anew ------------------------------------------------------------------
+
+
+def _origin(audit: Audit) -> Iterator[Block]:
+    yield Code("Signature: the same data and signature give the same numbers", audit.signature)
+    if audit.command is None:
+        yield Prose(FROM_PYTHON)
+    else:
+        yield Code("Command", audit.command)
+    yield Folded("All settings", [Facts(list(_settings(audit.settings)))])
+
+
+def _settings(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was set, and in one row what was left as it is by default."""
+    for name, value in settings.items():
+        if value is not None:
+            several = isinstance(value, list | tuple)
+            yield printable(name), printable(", ".join(map(str, value)) if several else str(value))
+    default = [printable(name) for name, value in settings.items() if value is None]
+    if default:
+        yield "As by default", ", ".join(default)

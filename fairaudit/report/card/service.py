@@ -1,0 +1,178 @@
+"""The service card: sections in the order of the AI service cards of AWS, filled from audits.
+
+Source of the order: the card of Amazon Textract AnalyzeID, 2022,
+https://docs.aws.amazon.com/ai/responsible-ai/textract-analyzeid/overview.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fairaudit.report.card.evidence import RULE, sources
+from fairaudit.report.card.glossary import glossary
+from fairaudit.report.card.info import Info
+from fairaudit.report.card.leading import leading
+from fairaudit.report.card.model import (
+    AuditFile,
+    Block,
+    Bullets,
+    Facts,
+    Prose,
+    Section,
+    Wanted,
+)
+from fairaudit.report.card.statements import (
+    PRACTICES,
+    applies_to,
+    asked,
+    definitions,
+    each,
+    gap_sheet,
+    held,
+    hits,
+    identity,
+    judged,
+    review,
+    scope,
+    settings_sheet,
+    varied,
+)
+from fairaudit.report.sheets import printable
+
+_PREAMBLE = (
+    "A service card says what a service is for, how it was tested and how well it does for "
+    "different groups of people. It changes as the service and the tests do. Results on the data "
+    "named here do not carry over to other data by themselves: test on your own content."
+)
+_COUNTED = (
+    "Each record is counted once, counts are summed by group and divided last, so every value "
+    "comes with the number of records behind it, an interval, and the line that reproduces it."
+)
+_WHOM = (
+    "Groups may be what fairness is about, what may confound it, or both: who reads a difference "
+    "must ask what else differs between the groups."
+)
+
+
+def sections(files: Sequence[AuditFile], info: Info, wanted: Wanted) -> Iterator[Section]:
+    """All sections before the evidence."""
+    yield _overview(files, info)
+    yield _use(info)
+    yield _design(files, info, wanted)
+    practices = Bullets(PRACTICES)
+    yield Section(
+        "Deployment and performance optimization best practices",
+        [practices, info.stated("deployment.practices")],
+        "deployment",
+    )
+    yield Section("Further information", [info.stated("further.links")], "further")
+    yield glossary(files)
+
+
+def _overview(files: Sequence[AuditFile], info: Info) -> Section:
+    found = dict.fromkeys(said for file in files if (said := hits(file.audit)))
+    measured: list[Block] = [definitions(files), *map(Prose, found)]
+    return Section(
+        "Overview",
+        [
+            Prose(_PREAMBLE),
+            Prose(applies_to(files, info), strong=True),
+            identity(info),
+            asked(info, "What it does", "overview.what"),
+            asked(info, "How results are compared with the truth", "overview.ground_truth",
+                  *measured),
+            asked(info, "Intrinsic variation", "overview.intrinsic_variation"),
+            asked(info, "Confounding variation", "overview.confounding_variation"),
+        ],
+        "overview",
+    )  # fmt: skip
+
+
+def _use(info: Info) -> Section:
+    return Section(
+        "Intended use cases and limitations",
+        [
+            asked(info, "Intended use", "use.intended"),
+            asked(info, "Unsupported use", "use.unsupported"),
+            asked(info, "Supported inputs", "use.inputs"),
+            asked(info, "Languages", "use.languages"),
+            asked(info, "Human oversight", "use.oversight"),
+            asked(info, "Limitations", "use.limitations"),
+        ],
+        "use",
+    )
+
+
+def _design(files: Sequence[AuditFile], info: Info, wanted: Wanted) -> Section:
+    privacy = Bullets([*held(files, wanted.texts), *_left_out(wanted)])
+    return Section(
+        f"Design of {info.text('service.name') or 'the service'}",
+        [
+            asked(info, "Machine learning", "design.machine_learning"),
+            asked(info, "Performance expectations", "design.expectations"),
+            Section(
+                "Test-driven methodology",
+                [*_methodology(files), info.stated("design.methodology")],
+                "design-methodology",
+            ),
+            asked(info, "Fairness and bias", "design.fairness", *_fairness(files)),
+            asked(info, "Explainability", "design.explainability"),
+            asked(info, "Robustness", "design.robustness", *_robustness(files)),
+            asked(info, "Privacy", "design.privacy", privacy),
+            asked(info, "Security", "design.security"),
+            asked(info, "Transparency", "design.transparency", *_transparency(files)),
+            asked(info, "Governance", "design.governance", *_governance(files, info)),
+        ],
+        "design",
+    )
+
+
+def _left_out(wanted: Wanted) -> Iterator[str]:
+    if wanted.suppress:
+        yield f"Groups with fewer than {wanted.suppress:,} records are left out of this card."
+
+
+def _methodology(files: Sequence[AuditFile]) -> Iterator[Block]:
+    yield Bullets(each(files, scope))
+    yield Prose(_COUNTED)
+    if any(file.audit.findings for file in files):
+        yield Prose(RULE)
+
+
+def _fairness(files: Sequence[AuditFile]) -> Iterator[Block]:
+    """The worst group of each audit, gaps beside what chance gives, verdicts."""
+    yield Bullets(each(files, lambda audit: [" ".join(leading(audit))]))
+    if found := gap_sheet(files):
+        yield found
+    yield Prose(judged([file.audit for file in files]))
+    yield Prose(_WHOM)
+
+
+def _robustness(files: Sequence[AuditFile]) -> Iterator[Block]:
+    found, others = settings_sheet(files), each(files, varied)
+    if found:
+        yield found
+    if others:
+        yield Bullets(others)
+    if not found and not others:
+        yield Prose("The audits vary no setting.")
+
+
+def _transparency(files: Sequence[AuditFile]) -> Iterator[Block]:
+    yield Prose(
+        "The evidence at the end has, for each audit, every setting, the digests of the data, a "
+        "signature and the command line: with the same data they give the same numbers."
+    )
+    yield Facts([(printable(file.name), f"SHA-256 {file.sha256}") for file in files])
+
+
+def _governance(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
+    findings = [finding for file in files for finding in file.audit.findings]
+    if found := sources(findings):
+        yield Bullets(found)
+    else:
+        yield Prose("The audits hold nothing against a limit.")
+    waived = {f"{printable(f.id)}: {printable(f.waiver)}" for f in findings if f.waiver}
+    if waived:
+        yield Bullets([f"Waived: {text}" for text in sorted(waived)])
+    yield review(info)

@@ -1,0 +1,159 @@
+"""What can be drawn of a metric over groups; how it is drawn is decided elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from fairaudit.audit import Audit, Estimate, Finding
+from fairaudit.metrics import METRICS, Metric
+from fairaudit.report.figures import Figures
+from fairaudit.report.sheets import level, printable
+from fairaudit.stats.sums import MISSING
+
+#: Comparisons whose limit is a value that each group is held against.
+_ABSOLUTE = ("group", "group_max", "group_min")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A group's value with its interval.
+
+    Attributes
+    ----------
+    label : str
+        The group, printable.
+    value, low, high : float or None
+        As the audit has them; None where undefined.
+    said : str
+        Value, interval and number of records in words.
+    """
+
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    said: str
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A value that groups must keep to, and what it is called."""
+
+    label: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Groups of an attribute side by side, with the value over all records and the limits.
+
+    Attributes
+    ----------
+    title : str
+        What is shown, by what.
+    unit : str
+        What the values are, in words.
+    scale : {"percent", "number"}
+        How values are written: shares in percent, or as they are.
+    marks : sequence of Mark
+        In the order of the table.
+    overall : float or None
+        Over all records.
+    limits : sequence of Limit
+    interval : str
+        What the intervals are: ``95 % interval``.
+    """
+
+    title: str
+    unit: str
+    scale: Literal["percent", "number"]
+    marks: Sequence[Mark]
+    overall: float | None
+    limits: Sequence[Limit] = ()
+    interval: str = "interval"
+
+    @property
+    def figures(self) -> Figures:
+        """How its values are written."""
+        return Figures.of(self.scale, [mark.value for mark in self.marks])
+
+    @property
+    def said(self) -> str:
+        """The whole chart in words, for those who do not see it."""
+        known = self.overall is not None
+        overall = f" All records: {self.figures.value(self.overall)}." if known else ""
+        limits = "".join(
+            f" {each.label}: {self.figures.value(each.value)}." for each in self.limits
+        )
+        groups = "; ".join(f"{mark.label}: {mark.said}" for mark in self.marks)
+        return f"{self.title}: {self.unit}{self.figures.said}. {groups}.{overall}{limits}"
+
+
+def chart(audit: Audit, title: str, metric: Metric, rows: Sequence[Estimate]) -> Chart | None:
+    """Draw up the rows of a table; None where there is no group, or no value.
+
+    Parameters
+    ----------
+    audit : Audit
+        Whose findings have the limits.
+    title : str
+        What is shown, by what.
+    metric : Metric
+    rows : sequence of Estimate
+        Groups of one attribute in order, then all records together.
+    """
+    groups = [row for row in rows if row.attribute is not None]
+    if not any(row.value is not None for row in groups):
+        return None
+    written = Figures.of(metric.scale, [row.value for row in rows])
+    return Chart(
+        title,
+        metric.unit,
+        metric.scale,
+        [_mark(row, written) for row in groups],
+        next((row.value for row in rows if row.attribute is None), None),
+        list(dict.fromkeys(_limits(audit, metric, groups))),
+        level(audit)[1],
+    )
+
+
+def _mark(row: Estimate, written: Figures) -> Mark:
+    interval = written.interval(row.ci_low, row.ci_high)
+    said = written.value(row.value) if row.value is not None else "undefined"
+    said += f" {interval}" if row.ci_low is not None else ", no interval"
+    records = f"{row.records:,} record{'s' if row.records != 1 else ''}"
+    return Mark(printable(row.group), row.value, row.ci_low, row.ci_high, f"{said}, {records}")
+
+
+def _limits(audit: Audit, metric: Metric, groups: Sequence[Estimate]) -> Iterator[Limit]:
+    """Limits of the criteria that judged these groups, as values of the metric."""
+    values = {row.group: row.value for row in groups if row.group != MISSING}
+    attribute, variant = groups[0].attribute, groups[0].variant
+    for finding in audit.findings:
+        about = (finding.metric, finding.attribute, finding.variant or None)
+        if about == (metric.name, attribute, variant or None):
+            yield from _limit(finding, values.get(finding.against or ""))
+
+
+def _limit(finding: Finding, against: float | None) -> Iterator[Limit]:
+    """The value at which a criterion is just kept; of gaps and ratios beside the other group's.
+
+    >>> finding = Finding("gap", "", "fail", "error", "wer", "gap", 0.05, "most", against="us")
+    >>> list(_limit(finding, 0.25))
+    [Limit(label='limit of gap', value=0.3)]
+    """
+    label = f"limit of {printable(finding.id)}"
+    if finding.comparison in _ABSOLUTE:
+        yield Limit(label, finding.limit)
+    elif against is not None and finding.comparison == "ratio":
+        yield Limit(label, against * finding.limit)
+    elif against is not None and finding.comparison == "gap":
+        yield Limit(label, against + _sign(finding) * finding.limit)
+
+
+def _sign(finding: Finding) -> int:
+    """Which way worse groups lie from the best one."""
+    metric = METRICS.get(finding.metric)
+    return -1 if metric is not None and metric.direction == "higher" else 1
