@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Audit", "FairauditError", "errors", "search", "wer"]
+__all__ = ["Audit", "FairauditError", "card", "errors", "search", "wer"]
 
 if TYPE_CHECKING:
     from fairaudit.audit import Audit
@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from fairaudit.audits.search import search
     from fairaudit.audits.wer import wer
     from fairaudit.exceptions import FairauditError
+    from fairaudit.report.card import card
 
 #: Where the public names are defined.
 _HOMES = {
     "Audit": "fairaudit.audit",
     "FairauditError": "fairaudit.exceptions",
+    "card": "fairaudit.report.card",
     "errors": "fairaudit.audits.errors",
     "search": "fairaudit.audits.search",
     "wer": "fairaudit.audits.wer",

@@ -284,7 +284,7 @@ class Audit:
             If it is none, or of another schema.
         """
         try:
-            content = json.loads(text)
+            content = json.loads(text, parse_constant=_no_number)
             schema = content.pop("schema")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise FairauditError("not an audit file: expected JSON with a 'schema'.") from None
@@ -376,6 +376,11 @@ class Audit:
             }
             rows.append(flat)
         return rows
+
+
+def _no_number(name: str) -> None:
+    """Refuse NaN and infinities, which Python reads and JSON does not have."""
+    raise ValueError(name)
 
 
 def _key(row: Estimate | Comparison) -> tuple[Any, ...]:

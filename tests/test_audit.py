@@ -132,3 +132,9 @@ def _umask():
 
 def test_reproducible_builds_set_the_time():
     assert fairaudit.wer(EXAMPLE).created == "1970-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_are_none_are_refused(number):
+    with pytest.raises(FairauditError, match="not an audit file"):
+        Audit.from_json(f'{{"schema": "fairaudit/audit/1", "kind": {number}}}')

@@ -196,6 +196,40 @@ def test_a_file_to_start_from(tmp_path, audits):
     assert "Not stated" not in done(*audits, "--info", path).partition("## Evidence")[0]
 
 
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs a browser (chromium)")
+def test_a_pdf_is_printed(audits, tmp_path):
+    card = tmp_path / "card.pdf"
+    done(*audits, "--template", "report", "-o", card)
+    content = card.read_bytes()
+    assert content.startswith(b"%PDF-")
+    assert content.count(b"/Type /Page\n") + content.count(b"/Type /Page/") >= 3
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".json") == [card.name]
+
+
+def test_a_pdf_needs_a_browser(audits, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert "none was found" in wrong(*audits, "-o", tmp_path / "card.pdf")
+    assert not (tmp_path / "card.pdf").exists()
+
+
+def test_a_browser_that_does_not_print(audits, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: "/bin/false")
+    assert "did not print the card" in wrong(*audits, "-o", tmp_path / "card.pdf")
+    assert not (tmp_path / "card.pdf").exists()
+
+
+def test_from_python(audits, tmp_path):
+    done(*audits, "-o", tmp_path / "card.md")
+    assert fairaudit.card(audits, form="markdown") == (tmp_path / "card.md").read_text()
+    audit = Audit.load(audits[0])
+    assert fairaudit.card([audit, audits[1]], form="markdown") == fairaudit.card(
+        audits, form="markdown"
+    )
+    for options in ({"form": "pdf"}, {"template": "x"}, {"annexes": ["x"]}):
+        with pytest.raises(fairaudit.FairauditError, match="expected"):
+            fairaudit.card(audits, **options)
+
+
 def test_standard_output_is_markdown(audits, tmp_path):
     done(*audits, "-o", tmp_path / "card.md")
     assert done(*audits) == (tmp_path / "card.md").read_text()

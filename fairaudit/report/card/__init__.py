@@ -8,15 +8,67 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from fairaudit import __version__
+from fairaudit.audit import Audit
 from fairaudit.exceptions import FairauditError
 from fairaudit.report.card import seal as seals
 from fairaudit.report.card.info import Info
-from fairaudit.report.card.model import AuditFile, Wanted
+from fairaudit.report.card.model import Annex, AuditFile, Template, Wanted
 
 #: Forms of a card, and the file names' ends that stand for them.
 FORMS = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json", ".pdf": "pdf"}
+
+
+def card(
+    audits: Audit | str | Path | Sequence[Audit | str | Path],
+    *,
+    template: Template = "service-card",
+    info: str | Path | None = None,
+    annexes: Sequence[Annex] = (),
+    suppress: int = 0,
+    texts: bool = False,
+    form: str = "html",
+) -> str:
+    """One report of one or more audits, for people.
+
+    Parameters
+    ----------
+    audits : Audit, path, or sequence of them
+    template : {"service-card", "model-card", "report"}
+        For the public, for a model's page, or the bare findings.
+    info : path, optional
+        What only the owner knows: service.toml.
+    annexes : sequence of {"ll144", "eu-ai-act", "nist-rmf"}
+        What a rule or framework asks for.
+    suppress : int
+        Groups with fewer records are left out, and what would tell them.
+    texts : bool
+        Whether words of the data are quoted and speakers named.
+    form : {"html", "markdown", "json"}
+
+    Returns
+    -------
+    str
+        The page; the same for the same audits.
+
+    Raises
+    ------
+    FairauditError
+        If an audit or `info` cannot be read, or an option is none of these.
+    """
+    given = [audits] if isinstance(audits, Audit | str | Path) else audits
+    files = [AuditFile.of(a) if isinstance(a, Audit) else AuditFile.load(Path(a)) for a in given]
+    for option, value, known in (
+        ("template", template, get_args(Template)),
+        *(("annexes", annex, get_args(Annex)) for annex in annexes),
+        ("form", form, ("html", "markdown", "json")),
+    ):
+        if value not in known:
+            raise FairauditError(f"{option} {value!r}: expected {', '.join(known)}.")
+    stated = Info() if info is None else Info.read(Path(info))
+    return render(files, stated, Wanted(template, tuple(annexes), suppress, texts), form)
 
 
 def render(files: Sequence[AuditFile], info: Info, wanted: Wanted, form: str) -> str:
