@@ -134,26 +134,29 @@ def _limits(audit: Audit, metric: Metric, groups: Sequence[Estimate]) -> Iterato
     for finding in audit.findings:
         about = (finding.metric, finding.attribute, finding.variant or None)
         if about == (metric.name, attribute, variant or None):
-            yield from _limit(finding, values.get(finding.against or ""))
+            ends = [values.get(name or "") for name in (finding.group, finding.against)]
+            yield from _limit(finding, [end for end in ends if end is not None])
 
 
-def _limit(finding: Finding, against: float | None) -> Iterator[Limit]:
-    """The value at which a criterion is just kept; of gaps and ratios beside the other group's.
+def _limit(finding: Finding, ends: Sequence[float]) -> Iterator[Limit]:
+    """The value at which a criterion is just kept; of gaps and ratios beside the better end.
 
-    >>> finding = Finding("gap", "", "fail", "error", "wer", "gap", 0.05, "most", against="us")
-    >>> list(_limit(finding, 0.25))
+    >>> gap = Finding("gap", "", "fail", "error", "wer", "gap", 0.05, "most", group="rp")
+    >>> list(_limit(gap, [0.5, 0.25]))
     [Limit(label='limit of gap', value=0.3)]
+    >>> from dataclasses import replace
+    >>> list(_limit(replace(gap, metric="true_positive_rate"), [0.5, 0.25]))
+    [Limit(label='limit of gap', value=0.45)]
+    >>> list(_limit(replace(gap, comparison="ratio", limit=0.8, at="least"), [0.5, 0.25]))
+    [Limit(label='limit of gap', value=0.4)]
     """
     label = f"limit of {printable(finding.id)}"
     if finding.comparison in _ABSOLUTE:
         yield Limit(label, finding.limit)
-    elif against is not None and finding.comparison == "ratio":
-        yield Limit(label, against * finding.limit)
-    elif against is not None and finding.comparison == "gap":
-        yield Limit(label, against + _sign(finding) * finding.limit)
-
-
-def _sign(finding: Finding) -> int:
-    """Which way worse groups lie from the best one."""
-    metric = METRICS.get(finding.metric)
-    return -1 if metric is not None and metric.direction == "higher" else 1
+    elif len(ends) == 2 and finding.comparison == "ratio":
+        end = max(ends) if finding.at == "least" else min(ends)
+        yield Limit(label, end * finding.limit)
+    elif len(ends) == 2 and finding.comparison == "gap":
+        metric = METRICS.get(finding.metric)
+        higher = metric is not None and metric.direction == "higher"
+        yield Limit(label, max(ends) - finding.limit if higher else min(ends) + finding.limit)

@@ -29,6 +29,8 @@ from fairaudit.table import USUAL_NAMES
 
 #: A longer name of a reference stands below the table, not in a heading.
 _LONGEST = 20
+#: Beyond so many times the records nobody will collect more; the number would only look exact.
+_FAR = 100
 #: Said below tables of bare values.
 ELSEWHERE = "Their intervals and differences are in the audit file, and in --format csv."
 
@@ -149,20 +151,27 @@ def _planning(audit: Audit, gap: Comparison, written: Figures) -> Iterator[str]:
         least = written.value(gap.minimum_detectable)
         yield f"With 80 % power these data would show a gap of {least}."
     if gap.ci_low == 0 and gap.further_records:
-        units = f"{gap.further_records:,} more records"
-        if gap.further_clusters:
-            clusters = _plural(printable(audit.settings["cluster"]))
-            units = f"{gap.further_clusters:,} more {clusters} ({units})"
         yield (
             f"To show the gap that was seen, these two groups, in their present proportion, need "
-            f"about {units}."
+            f"{_further_units(audit, gap)}."
         )
 
 
-def _plural(word: str) -> str:
+def _further_units(audit: Audit, gap: Comparison) -> str:
+    """How many more would show it."""
+    if (gap.further_records or 0) > _FAR * audit.records.used:
+        return f"over {_FAR} times as many records"
+    records = f"{gap.further_records:,} more records"
+    if not gap.further_clusters:
+        return f"about {records}"
+    clusters = plural(printable(audit.settings["cluster"]))
+    return f"about {gap.further_clusters:,} more {clusters} ({records})"
+
+
+def plural(word: str) -> str:
     """Several of what a column holds.
 
-    >>> _plural("speaker"), _plural("agency"), _plural("day")
+    >>> plural("speaker"), plural("agency"), plural("day")
     ('speakers', 'agencies', 'days')
     """
     if word.endswith("y") and word[-2:-1] not in (*"aeiou", ""):

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from fairaudit.report.card import annexes, model_card, plain, service
-from fairaudit.report.card.evidence import evidence
+from fairaudit.report.card import annexes, model_card, service
+from fairaudit.report.card.evidence import evidence, verdicts
 from fairaudit.report.card.info import Info
 from fairaudit.report.card.model import AuditFile, Block, Card, Folded, Prose, Section, Wanted
 from fairaudit.report.card.public import public
-from fairaudit.report.card.statements import lead
+from fairaudit.report.card.statements import applies_to, gap_sheet, lead, settings_sheet
 from fairaudit.report.sheets import Sheet, printable
 
 _KINDS = {
@@ -52,7 +52,7 @@ def make(files: Sequence[AuditFile], info: Info, wanted: Wanted) -> Card:
         _KINDS[wanted.template],
         [*lead(shown), *([_HIDDEN] if _fewer(files, shown) else [])],
         list(_sections(shown, left_out, info, wanted)),
-        model_card.metadata(name, shown, info, wanted.suppress) if front else {},
+        model_card.metadata(name, shown, info) if front else {},
     )
 
 
@@ -75,17 +75,16 @@ def _sections(
     for section in _front(files, info, wanted):
         yield _once(section, seen)
     yield from attached
-    each = [
-        evidence(
-            file,
-            i,
-            said,
-            with_verdicts=wanted.template != "report",
-            with_results=wanted.template != "model-card",
-        )
-        for i, (file, said) in enumerate(zip(files, left_out, strict=True), 1)
-    ]
-    yield _once(Section("Evidence", each, "evidence"), seen)
+    yield _once(Section("Evidence", list(_evidence(files, left_out, wanted)), "evidence"), seen)
+
+
+def _evidence(
+    files: Sequence[AuditFile], left_out: Sequence[Sequence[str]], wanted: Wanted
+) -> Iterator[Section]:
+    """A section for each audit, without the tables that the template has in front."""
+    verdicts, results = wanted.template != "report", wanted.template != "model-card"
+    for i, (file, said) in enumerate(zip(files, left_out, strict=True), 1):
+        yield evidence(file, i, said, with_verdicts=verdicts, with_results=results)
 
 
 def _front(files: Sequence[AuditFile], info: Info, wanted: Wanted) -> Iterator[Section]:
@@ -94,7 +93,16 @@ def _front(files: Sequence[AuditFile], info: Info, wanted: Wanted) -> Iterator[S
         return service.sections(files, info, wanted)
     if wanted.template == "model-card":
         return model_card.sections(files, info)
-    return plain.sections(files, info)
+    return _report(files, info)
+
+
+def _report(files: Sequence[AuditFile], info: Info) -> Iterator[Section]:
+    """The plain report, for the engineer who has to act on it: verdicts and gaps first."""
+    audits = [file.audit for file in files]
+    yield Section("Verdicts", [Prose(applies_to(files, info)), *verdicts(audits)], "verdicts")
+    tables = [found for found in (gap_sheet(files), settings_sheet(files)) if found]
+    if tables:
+        yield Section("Gaps", tables, "gaps")
 
 
 def _sheets(blocks: Sequence[Block]) -> list[Sheet]:
@@ -108,7 +116,7 @@ def _sheets(blocks: Sequence[Block]) -> list[Sheet]:
     return found
 
 
-_Part = TypeVar("_Part", Section, Folded)
+_Part = TypeVar("_Part", bound=Section | Folded)
 
 
 def _once(part: _Part, seen: list[Sheet]) -> _Part:
@@ -117,9 +125,7 @@ def _once(part: _Part, seen: list[Sheet]) -> _Part:
 
 
 def _kept(block: Block, seen: list[Sheet]) -> Block:
-    if isinstance(block, Section):
-        return _once(block, seen)
-    if isinstance(block, Folded):
+    if isinstance(block, Section | Folded):
         return _once(block, seen)
     if not isinstance(block, Sheet):
         return block

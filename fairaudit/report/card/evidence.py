@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from fairaudit.audit import Audit, Estimate, Finding
-from fairaudit.report.card.leading import Leading, leading
+from fairaudit.report.card.leading import Leading, crossed, leading
 from fairaudit.report.card.model import (
     AuditFile,
     Block,
@@ -18,7 +17,19 @@ from fairaudit.report.card.model import (
     Prose,
     Section,
 )
-from fairaudit.report.card.words import bare, cluster, files, listed, some, spoken, task
+from fairaudit.report.card.public import of_attributes
+from fairaudit.report.card.words import (
+    bare,
+    cluster,
+    digests,
+    dropped,
+    files,
+    listed,
+    some,
+    spoken,
+    task,
+    used,
+)
 from fairaudit.report.ci.wording import (
     Row,
     label,
@@ -63,6 +74,12 @@ _CORRECTIONS = {
     "(Benjamini and Hochberg).",
     "none": "P-values of differences are not adjusted for the number of groups.",
 }
+_GAPS = (
+    "Intervals of gaps are over all pairs of groups at once, so they allow for having picked the "
+    "two that differ most. Beside a gap stands the one that chance alone would give."
+)
+_POWER = "The gap that the data would show with 80 % power says what they could have missed."
+#: Where limits come from, and what the verdicts say.
 RULE = (
     "Limits come from a rubric, a file of its own, to be written before the data are looked at. "
     "Fail: the data show that the limit is exceeded. Pass: they show that it is kept. "
@@ -125,24 +142,18 @@ def title(audit: Audit, position: int) -> str:
 def facts(file: AuditFile) -> Facts:
     """What was audited, from what, and how it was grouped."""
     audit, metric = file.audit, Leading(file.audit).metric
-    data = [f"{bare(data.path)}, SHA-256 {data.sha256}" for data in audit.data]
     rows: list[tuple[str, str | Sequence[str] | None]] = [
         ("Audit", task(audit)),
         ("Audit file", f"{printable(file.name)}, SHA-256 {file.sha256}"),
         ("Made", f"{printable(audit.created)}, by fairaudit {printable(audit.version)}"),
-        ("Data", data or "no file: made from Python"),
-        ("Records", f"{audit.records.used:,} of {audit.records.total:,} used"),
+        ("Data", digests(audit)),
+        ("Records", used(audit)),
         ("Left out", dropped(audit)),
         ("Headline metric", f"{spoken(metric)}: {metric.unit}. n counts {metric.counted}"),
         ("Clusters", _clusters(audit)),
         ("Groups", list(groups(audit)) or "none"),
     ]
     return Facts([*rows, *_telling(audit)])
-
-
-def dropped(audit: Audit) -> list[str] | str:
-    """Records that were not used, by reason."""
-    return [f"{printable(why)}: {n:,}" for why, n in audit.records.dropped.items()] or "none"
 
 
 def _clusters(audit: Audit) -> str:
@@ -156,18 +167,34 @@ def _clusters(audit: Audit) -> str:
 
 def groups(audit: Audit) -> Iterator[str]:
     """How many groups each attribute has, and of how many records the value is not known."""
-    found = Leading(audit).all_groups
-    for attribute in dict.fromkeys(row.attribute for row in found):
-        own = [row for row in found if row.attribute == attribute]
-        known = sum(row.group != MISSING for row in own)
-        unknown = sum(row.records for row in own if row.group == MISSING)
-        crossing = any(len(row.values) > 1 for row in own)
-        said = some(known, "crossing" if crossing else "group")
-        if unknown:
-            said += f"; unknown in {some(unknown, 'record')}"
-        elif sum(row.records for row in own) == audit.records.used:
-            said += "; unknown in none"
-        yield f"{printable(attribute or '')}: {said}"
+    for attribute, own in _by_attribute(audit).items():
+        yield _size(attribute, own) + _unknown(own, audit.records.used)
+
+
+def sizes(audit: Audit) -> list[str]:
+    """How many groups each attribute has."""
+    return [_size(attribute, own) for attribute, own in _by_attribute(audit).items()]
+
+
+def _by_attribute(audit: Audit) -> dict[str, list[Estimate]]:
+    found: dict[str, list[Estimate]] = {}
+    for row in Leading(audit).all_groups:
+        found.setdefault(row.attribute or "", []).append(row)
+    return found
+
+
+def _size(attribute: str, rows: Sequence[Estimate]) -> str:
+    known = sum(row.group != MISSING for row in rows)
+    word = "crossing" if any(map(crossed, rows)) else "group"
+    return f"{printable(attribute)}: {some(known, word)}"
+
+
+def _unknown(rows: Sequence[Estimate], records: int) -> str:
+    """Of how many records the value is not known; nothing where some are in no group."""
+    unknown = sum(row.records for row in rows if row.group == MISSING)
+    if unknown:
+        return f"; unknown in {some(unknown, 'record')}"
+    return "; unknown in none" if sum(row.records for row in rows) == records else ""
 
 
 def _telling(audit: Audit) -> Iterator[tuple[str, str]]:
@@ -188,6 +215,7 @@ def verdicts(audits: Sequence[Audit]) -> Iterator[Block]:
         return
     named = rows(findings)
     owners = [i for i, audit in enumerate(audits, 1) for _ in audit.findings]
+    # By identity: two criteria may be judged alike, and rows cannot be hashed.
     positions = {id(row): str(i) for row, i in zip(named, owners, strict=True)}
     ranked = worst_first(named)
     yield Prose(f"{some(len(ranked), 'verdict')}: {tally(ranked)}.", strong=True)
@@ -258,27 +286,16 @@ def results(audit: Audit) -> Iterator[Block]:
         yield Folded("All further metrics", further)
 
 
-def part(audit: Audit, crossed: bool) -> Audit | None:
+def part(audit: Audit, crossings: bool) -> Audit | None:
     """The audit with its single attributes, or its crossings, alone; None where it has none.
 
     What was grouped by nothing counts as single.
     """
-    kept = {row.attribute for row in audit.estimates if row.attribute and _crossed(row) == crossed}
-    if not kept and (crossed or any(row.attribute for row in audit.estimates)):
+    grouped = [row for row in audit.estimates if row.attribute]
+    kept = {row.attribute for row in grouped if row.attribute and crossed(row) == crossings}
+    if not kept and (crossings or grouped):
         return None
-    named = {None, *kept}
-    return replace(
-        audit,
-        estimates=tuple(row for row in audit.estimates if row.attribute in named),
-        comparisons=tuple(row for row in audit.comparisons if row.attribute in named),
-        sums=tuple(row for row in audit.sums if row.attribute in named),
-        findings=tuple(row for row in audit.findings if row.attribute in named),
-        explanations=tuple(row for row in audit.explanations if row.attribute in named),
-    )
-
-
-def _crossed(row: Estimate) -> bool:
-    return len(row.values) > 1
+    return of_attributes(audit, kept)
 
 
 # --- How to read it -----------------------------------------------------------------------
@@ -293,24 +310,24 @@ def limits(audit: Audit) -> Iterator[str]:
 
 def unjudged(audit: Audit) -> Iterator[str]:
     """Groups that nothing can be said of, by reason."""
+    for reason, those in _unjudged(audit).items():
+        if those:
+            yield f"{reason}: {_named(those)}."
+
+
+def _unjudged(audit: Audit) -> dict[str, list[Estimate]]:
     found = Leading(audit)
-    named = [row for row in found.all_groups if row.group != MISSING]
-    small = found.small
-    rest = [row for row in named if row not in small]
-    undefined = [row for row in rest if row.value is None]
+    small, least = found.small, audit.settings.get("min_n") or 0
+    rest = [row for row in found.all_groups if row.group != MISSING and row not in small]
     without = [row for row in rest if row.value is not None and row.ci_low is None]
-    least = audit.settings.get("min_n") or 0
-    found_by = {
+    return {
         f"Fewer than {least:,} records, outside comparisons": small,
-        "Nothing to divide by, so no value": undefined,
+        "Nothing to divide by, so no value": [row for row in rest if row.value is None],
         f"All records of one {cluster(audit)}, so no interval and no verdict": [
             row for row in without if row.clusters == 1
         ],
         "No interval": [row for row in without if row.clusters != 1],
     }
-    for reason, those in found_by.items():
-        if those:
-            yield f"{reason}: {_named(those)}."
 
 
 def _named(rows: Sequence[Estimate]) -> str:
@@ -328,13 +345,9 @@ def _statistics(audit: Audit) -> Iterator[str]:
         yield _CORRECTIONS.get(settings.get("corr") or "", "P-values: as the settings say.")
     gaps = [row for row in audit.comparisons if row.kind == "gap"]
     if gaps and settings.get("int") != "percentile":
-        yield (
-            "Intervals of gaps are over all pairs of groups at once, so they allow for having "
-            "picked the two that differ most. Beside a gap stands the one that chance alone "
-            "would give."
-        )
+        yield _GAPS
     if any(row.minimum_detectable is not None for row in gaps):
-        yield "The gap that the data would show with 80 % power says what they could have missed."
+        yield _POWER
 
 
 # --- How to make it anew ------------------------------------------------------------------

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fairaudit.metrics import METRICS
-from fairaudit.report.card.evidence import groups
+from fairaudit.report.card.leading import Leading, crossed
 from fairaudit.report.card.model import AuditFile, Block, Facts, Folded, Section
+from fairaudit.report.card.words import defined
 
 #: Those of the service cards of AWS, in words of our own.
 _CORE = {
@@ -57,7 +58,7 @@ def _terms(files: Sequence[AuditFile]) -> Iterator[tuple[str, str]]:
     yield from _CORE.items()
     audits = [file.audit for file in files]
     unused = set()
-    if not any("crossing" in text for audit in audits for text in groups(audit)):
+    if not any(crossed(row) for audit in audits for row in Leading(audit).all_groups):
         unused.add(_CROSSING)
     if not any(audit.settings.get("cluster") for audit in audits):
         unused.add(_CLUSTER)
@@ -72,7 +73,7 @@ def _metrics(files: Sequence[AuditFile]) -> list[tuple[str, str]]:
     """Every metric that was estimated, by its heading in the tables."""
     used = dict.fromkeys(row.metric for file in files for row in file.audit.estimates)
     return [
-        (f"{METRICS[n].label} ({n})", f"{METRICS[n].unit}. Source: {METRICS[n].source}")
-        for n in used
-        if n in METRICS
+        (f"{METRICS[name].label} ({name})", defined(METRICS[name]))
+        for name in used
+        if name in METRICS
     ]

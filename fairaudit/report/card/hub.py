@@ -17,6 +17,7 @@ from fairaudit.audit import Audit, Estimate
 from fairaudit.exceptions import FairauditError
 from fairaudit.metrics import Metric
 from fairaudit.report.card.model import AuditFile
+from fairaudit.report.card.words import file_name
 from fairaudit.report.sheets import attributes, estimate_rows, named_metrics, only, printable
 
 SPEECH, TABLES = "automatic-speech-recognition", "tabular-classification"
@@ -128,55 +129,42 @@ def _escape(code: int) -> str:
 
 
 def model_index(
-    name: str, files: Sequence[AuditFile], task: str | None = None, suppress: int = 0
+    name: str, files: Sequence[AuditFile], task: str | None = None
 ) -> list[dict[str, Any]]:
     """Results for the Hub: the headline metric over all records, and in each group.
 
     The Hub knows no groups. Each group is a result of its own, with a ``config`` of its own:
     results that differ in ``args`` alone are taken for one (``EvalResult.unique_identifier`` of
-    huggingface_hub). Undefined values are left out, because the Hub refuses null; `undefined`
-    counts them. ``verified`` is for the Hub's own evaluations and never written.
+    huggingface_hub). Undefined values are left out, because the Hub refuses null; the card's own
+    tables show them. ``verified`` is for the Hub's own evaluations and never written.
 
     Parameters
     ----------
     name : str
         Of the model.
     files : sequence of AuditFile
+        Without what may not be shown.
     task : str, optional
         The Hub's id of the model's task, for audits that are not of speech; by default what the
         audit tells.
-    suppress : int
-        Groups with fewer records are left out.
     """
     results = [
         _result(file.audit, row, metric, task)
         for file in files
-        for row, metric in _rows(file.audit, suppress)
+        for row, metric in _rows(file.audit)
         if row.value is not None
     ]
     return [{"name": name, "results": results}]
 
 
-def undefined(files: Sequence[AuditFile], suppress: int = 0) -> int:
-    """How many groups `model_index` leaves out because the metric is undefined there."""
-    rows = [row for file in files for row, _ in _rows(file.audit, suppress)]
-    return sum(row.value is None for row in rows)
-
-
-def metric_ids(files: Sequence[AuditFile]) -> list[str]:
-    """The Hub's ids of the headline metrics, for ``metrics`` of the front matter."""
-    used = dict.fromkeys(metric.name for file in files for _, metric in _rows(file.audit, 0))
-    return list(dict.fromkeys(_IDS.get(name, name) for name in used))
-
-
-def _rows(audit: Audit, suppress: int) -> Iterator[tuple[Estimate, Metric]]:
+def _rows(audit: Audit) -> Iterator[tuple[Estimate, Metric]]:
     """Estimates of the headline metric: all records first, then each attribute's groups."""
     if not audit.estimates:
         return
     main, metric = only(audit, audit.estimates[0].variant), named_metrics(audit)[0]
     for attribute in [None, *filter(None, attributes(main))]:
         for row in estimate_rows(main, attribute, metric):
-            if row.attribute == attribute and (attribute is None or row.records >= suppress):
+            if row.attribute == attribute:
                 yield row, metric
 
 
@@ -205,7 +193,7 @@ def _task(audit: Audit, task: str | None) -> str:
 
 def _dataset(audit: Audit, row: Estimate) -> dict[str, Any]:
     """The audited file, its folders left out, and the group in it."""
-    file = printable(PurePath(audit.data[0].path).name) if audit.data else audit.kind
+    file = file_name(audit.data[0].path) if audit.data else audit.kind
     group = ", ".join(f"{of}={value}" for of, value in _values(row))
     kind = re.sub(r"[^a-z0-9._-]+", "-", PurePath(file).stem.lower()).strip("-") or audit.kind
     found: dict[str, Any] = {"type": kind, "name": f"{file} ({group})" if group else file}
@@ -221,10 +209,20 @@ def _values(row: Estimate) -> list[tuple[str, str]]:
 
 
 def _metric(audit: Audit, row: Estimate, metric: Metric, task: str) -> dict[str, Any]:
-    # Cards of speech recognisers on the Hub, OpenAI's Whisper among them, give WER in percent;
-    # accuracy and F1 stand there as fractions.
+    # Cards of models that were fine-tuned from Whisper give WER in percent on the Hub, as the usual
+    # recipe multiplies it by 100; other rates are fractions, as the Hub's own metrics return them.
     percent = task == SPEECH and metric.scale == "percent"
     group = ", ".join(f"{of}: {value}" for of, value in _values(row))
+    return {
+        "type": _IDS.get(metric.name, metric.name),
+        "value": _value(row.value, percent),
+        "name": f"{metric.label} ({group})" if group else metric.label,
+        "args": _args(audit, row, percent),
+    }
+
+
+def _args(audit: Audit, row: Estimate, percent: bool) -> dict[str, Any]:
+    """How sure a value is, and from how much; what is not known is left out."""
     args = {
         "ci_low": _value(row.ci_low, percent),
         "ci_high": _value(row.ci_high, percent),
@@ -234,12 +232,7 @@ def _metric(audit: Audit, row: Estimate, metric: Metric, task: str) -> dict[str,
         "records": row.records,
         "clusters": row.clusters,
     }
-    return {
-        "type": _IDS.get(metric.name, metric.name),
-        "value": _value(row.value, percent),
-        "name": f"{metric.label} ({group})" if group else metric.label,
-        "args": {key: value for key, value in args.items() if value is not None},
-    }
+    return {key: value for key, value in args.items() if value is not None}
 
 
 def _value(value: float | None, percent: bool) -> float | None:

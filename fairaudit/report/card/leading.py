@@ -16,12 +16,18 @@ from fairaudit.metrics import METRICS, Metric
 from fairaudit.report.card.words import amount, cluster, files, listed, some, spoken
 from fairaudit.report.figures import Figures
 from fairaudit.report.sheets import level, printable
+from fairaudit.stats.standardised import REST
 from fairaudit.stats.sums import MISSING
 
-#: Where a search measured the slices that it found, and what it calls all others.
-_MEASURED, _REST = {"part": "holdout"}, "(rest)"
+#: Where a search measured the slices that it found.
+_MEASURED = {"part": "holdout"}
 #: What tells the rows of one setting from those of others.
 SETTINGS = {"normalize": "normaliser", "threshold": "threshold", "k": "top", "class": "class"}
+
+
+def crossed(row: Estimate) -> bool:
+    """Whether a group is of a crossing of attributes."""
+    return len(row.values) > 1
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Leading:
         """Every group; of a search every slice, in the records that it was measured in."""
         if self.audit.kind == "search":
             found = (row for row in self.audit.estimates if row.variant == _MEASURED)
-            return [row for row in found if row.group != _REST]
+            return [row for row in found if row.group != REST]
         return [row for row in self._rows if row.attribute is not None]
 
     @cached_property
@@ -148,8 +154,8 @@ def _over(groups: Sequence[Estimate], audit: Audit) -> str:
     if audit.kind == "search":
         slices = f"the {some(len(groups), 'slice')} that the search found"
         return f"{slices}, {size} in which it was not found,"
-    crossed = sum(len(row.values) > 1 for row in groups)
-    parts = {"group": len(groups) - crossed, "crossing": crossed}
+    crossings = sum(crossed(row) for row in groups)
+    parts = {"group": len(groups) - crossings, "crossing": crossings}
     return f"{listed([some(n, word) for word, n in parts.items() if n])} {size}"
 
 

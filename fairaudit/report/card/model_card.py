@@ -19,53 +19,53 @@ from fairaudit.report.card.statements import (
     PRACTICES,
     applies_to,
     asked,
-    definitions,
     each,
     gap_sheet,
-    hits,
     identity,
+    measured,
+    questions,
     scope,
     settings_sheet,
 )
 from fairaudit.report.sheets import printable
 
+_USE = {
+    "Primary uses and users": "use.intended",
+    "Out-of-scope uses": "use.unsupported",
+    "Inputs": "use.inputs",
+    "Languages": "use.languages",
+}
+#: Whether they are crossings, heading, what is said of them, and anchor.
+_PARTS = (
+    (False, "Unitary results", "by single attributes", "unitary"),
+    (True, "Intersectional results", "by crossings", "intersectional"),
+)
+
 
 def sections(files: Sequence[AuditFile], info: Info) -> Iterator[Section]:
     """All sections before the evidence, which has no results then: they stand here."""
-    yield Section(
-        "Model Details",
-        [
-            Prose(applies_to(files, info)),
-            identity(info),
-            asked(info, "Description", "overview.what"),
-            asked(info, "Model", "design.machine_learning"),
-        ],
-        "model-details",
-    )
-    yield Section(
-        "Intended Use",
-        [
-            asked(info, "Primary uses and users", "use.intended"),
-            asked(info, "Out-of-scope uses", "use.unsupported"),
-            asked(info, "Inputs", "use.inputs"),
-            asked(info, "Languages", "use.languages"),
-        ],
-        "intended-use",
-    )
+    yield Section("Model Details", list(_details(files, info)), "model-details")
+    yield Section("Intended Use", questions(info, _USE), "intended-use")
     yield Section("Factors", list(_factors(files, info)), "factors")
     yield Section("Metrics", list(_metrics(files, info)), "metrics")
-    yield Section("Evaluation Data", list(_data(files, info)), "evaluation-data")
-    yield Section(
-        "Training Data",
-        [info.stated("training.data"), asked(info, "Procedure", "training.procedure")],
-        "training-data",
-    )
+    yield Section("Evaluation Data", list(_data(info)), "evaluation-data")
+    training: list[Block] = [
+        info.stated("training.data"),
+        asked(info, "Procedure", "training.procedure"),
+    ]
+    yield Section("Training Data", training, "training-data")
     yield Section("Quantitative Analyses", list(_analyses(files)), "quantitative-analyses")
-    yield Section(
-        "Ethical Considerations", [info.stated("ethics.considerations")], "ethical-considerations"
-    )
+    ethics = [info.stated("ethics.considerations")]
+    yield Section("Ethical Considerations", ethics, "ethical-considerations")
     yield Section("Caveats and Recommendations", list(_caveats(info)), "caveats")
     yield glossary(files)
+
+
+def _details(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
+    yield Prose(applies_to(files, info))
+    yield identity(info)
+    yield asked(info, "Description", "overview.what")
+    yield asked(info, "Model", "design.machine_learning")
 
 
 def _factors(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
@@ -74,14 +74,7 @@ def _factors(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
 
 
 def _metrics(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
-    found = dict.fromkeys(said for file in files if (said := hits(file.audit)))
-    yield asked(
-        info,
-        "Performance measures",
-        "overview.ground_truth",
-        definitions(files),
-        *map(Prose, found),
-    )
+    yield asked(info, "Performance measures", "overview.ground_truth", *measured(files))
     yield Section("Decision thresholds", [Bullets(each(files, _threshold))], "thresholds")
     approaches = "Intervals, clusters, adjustment and power of each audit stand in its evidence."
     yield Section("Variation approaches", [Prose(approaches)], "variation")
@@ -89,33 +82,28 @@ def _metrics(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
 
 def _threshold(audit: Audit) -> Iterator[str]:
     value = audit.settings.get("threshold")
-    at = f"a score of {printable(str(value))}" if value is not None else None
-    yield f"Decided from {at}." if at else "No threshold was set by the audit."
+    if value is None:
+        yield "No threshold was set by the audit."
+    else:
+        yield f"Decided from a score of {printable(str(value))}."
 
 
-def _data(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
+def _data(info: Info) -> Iterator[Block]:
     yield Prose("Files, digests, records and what was left out stand in the evidence.")
-    yield asked(info, "Description", "data.description")
-    yield asked(info, "Source", "data.source")
-    yield asked(info, "Consent", "data.consent")
+    keys = {"Description": "data.description", "Source": "data.source", "Consent": "data.consent"}
+    yield from questions(info, keys)
 
 
 def _analyses(files: Sequence[AuditFile]) -> Iterator[Block]:
     """Every table of the audits: by single attributes, then by crossings."""
     yield from filter(None, (gap_sheet(files), settings_sheet(files)))
-    for crossed, name, said, at in _PARTS:
+    for crossings, name, said, at in _PARTS:
         own = [
             Section(f"Audit {i}, {said}", list(results(audit)), f"{at}-{i}")
             for i, file in enumerate(files, 1)
-            if (audit := part(file.audit, crossed)) is not None
+            if (audit := part(file.audit, crossings)) is not None
         ]
         yield Section(name, own or [Prose("None of the audits has any.")], at)
-
-
-_PARTS = (
-    (False, "Unitary results", "by single attributes", "unitary"),
-    (True, "Intersectional results", "by crossings", "intersectional"),
-)
 
 
 def _caveats(info: Info) -> Iterator[Block]:
@@ -126,7 +114,7 @@ def _caveats(info: Info) -> Iterator[Block]:
     yield asked(info, "More to read", "further.links")
 
 
-def metadata(name: str, files: Sequence[AuditFile], info: Info, suppress: int) -> dict[str, Any]:
+def metadata(name: str, files: Sequence[AuditFile], info: Info) -> dict[str, Any]:
     """The front matter: what the owner states for the Hub, and the results.
 
     Parameters
@@ -134,9 +122,8 @@ def metadata(name: str, files: Sequence[AuditFile], info: Info, suppress: int) -
     name : str
         Of the model.
     files : sequence of AuditFile
+        Without what may not be shown.
     info : Info
-    suppress : int
-        Groups with fewer records are left out.
     """
     found: dict[str, Any] = {}
     for field in FIELDS:
@@ -144,7 +131,7 @@ def metadata(name: str, files: Sequence[AuditFile], info: Info, suppress: int) -
         texts = info.texts(field.key)
         if table == "hub" and texts:
             found[key] = list(texts) if field.several else ", ".join(texts)
-    index = model_index(name, files, info.text("hub.pipeline_tag"), suppress)
+    index = model_index(name, files, info.text("hub.pipeline_tag"))
     # The Hub refuses an index without results.
     if any(model["results"] for model in index):
         found["model-index"] = index

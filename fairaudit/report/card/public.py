@@ -8,31 +8,33 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import combinations
 from typing import Any
-
-import numpy as np
 
 from fairaudit.audit import QUOTING, Audit, Comparison, Estimate, Finding, Records, signature
 from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Attribute
+from fairaudit.report.card.disclosure import Cell, hidden
 from fairaudit.report.card.model import AuditFile, Wanted
 from fairaudit.report.sheets import printable
+from fairaudit.stats.standardised import REST
 from fairaudit.stats.sums import MISSING
 
-#: A group of an attribute, at one value of the control where there is one: attribute, value of the
-#: control or None, group.
-Cell = tuple[str, str | None, str]
-
-_REST = "(rest)"
 #: Options whose arguments may name groups.
 _TELLING = ("--where", "--compare-to")
 #: Stands for what is left out of a setting.
 _LEFT_OUT = "(left out)"
 _REASON = "The groups that decided are left out, as one of them is small."
 _REASON_NAMES = "The reason names groups that are left out."
-#: Coefficients below this are rounding.
-_ZERO = 1e-9
+#: What a finding on groups that are left out does not tell.
+_UNTOLD: dict[str, Any] = dict.fromkeys(
+    ("group", "against", "value", "ci_low", "ci_high", "n", "further_records", "further_clusters")
+)
+_NO_PROOF = (
+    "That is a rule about the tables of one audit, and no proof that nobody can be recognised: "
+    "two audits of the same records may be subtracted from each other."
+)
+#: A number of records in a note; limits that were asked for are none.
+_COUNT = re.compile(r"(?<!fewer than )(?<![\d,.])(\d[\d,]*)(?= records?\b)")
 
 
 def public(file: AuditFile, wanted: Wanted) -> tuple[AuditFile, list[str]]:
@@ -40,7 +42,7 @@ def public(file: AuditFile, wanted: Wanted) -> tuple[AuditFile, list[str]]:
 
     Unless texts are wanted, explanations that quote the data go, and attributes whose groups are
     names of what was sampled. Where small groups are to be suppressed, they go, and as many others
-    as it takes so that no count that was left out follows from those that are shown; see `hidden`.
+    as it takes so that no small count follows from those that are shown; see `disclosure.hidden`.
 
     This is no proof of anonymity. Counts are guarded against linear equations over the tables of
     one audit: a reader who has a second audit of the same records, selected otherwise, can
@@ -74,24 +76,28 @@ def public(file: AuditFile, wanted: Wanted) -> tuple[AuditFile, list[str]]:
 
 def _nameless(audit: Audit) -> tuple[Audit, list[str]]:
     """The audit without words of the data and without names of what was sampled."""
-    quoting = [row for row in audit.explanations if row.kind in QUOTING]
-    said = ["What quotes words of the data is left out."] if quoting else []
     kept = tuple(row for row in audit.explanations if row.kind not in QUOTING)
-    audit = replace(audit, explanations=kept)
-    cluster = audit.settings.get("cluster")
+    quoting = len(kept) < len(audit.explanations)
+    said = ["What quotes words of the data is left out."] if quoting else []
+    audit, cluster = replace(audit, explanations=kept), audit.settings.get("cluster")
     if cluster is None:
         return audit, said
+    audit, sentences = _without_clusters(audit, cluster)
+    return audit, [*said, *sentences]
+
+
+def _without_clusters(audit: Audit, cluster: str) -> tuple[Audit, list[str]]:
+    """The audit without attributes whose groups are names of clusters."""
     named = {name for name in _attributes(audit) if cluster in Attribute.parse(name).columns}
     names = {group for name in named for group in _groups(audit, name)} - {MISSING}
     notes = tuple(note for note in audit.notes if not _names_one(note, named, names))
-    fewer = len(audit.notes) - len(notes)
-    audit = _without_attributes(_without_levels(audit, cluster), named)
-    audit = _without_settings(replace(audit, notes=notes), {*names, cluster})
-    said += [
+    shown = of_attributes(_without_levels(audit, cluster), {*_attributes(audit)} - named)
+    shown = _without_settings(replace(shown, notes=notes), {*names, cluster})
+    said = [
         f"By {printable(name)} nothing is shown: its groups would be names of what was sampled."
         for name in sorted(named)
     ]
-    return audit, [*said, *_notes_said(fewer)]
+    return shown, [*said, *_notes_said(audit, shown)]
 
 
 def _names_one(note: str, attributes: Collection[str], names: Collection[str]) -> bool:
@@ -109,14 +115,14 @@ def _attributes(audit: Audit) -> list[str]:
 
 
 def _groups(audit: Audit, attribute: str) -> set[str]:
-    return {row.group for row in audit.estimates if row.attribute == attribute} - {_REST}
+    return {row.group for row in audit.estimates if row.attribute == attribute} - {REST}
 
 
-def _without_attributes(audit: Audit, named: Collection[str]) -> Audit:
-    """The audit without all that is said of these attributes."""
+def of_attributes(audit: Audit, kept: Collection[str]) -> Audit:
+    """The audit with what is said of these attributes, and of all records, alone."""
     rows: dict[str, Any] = {
-        kind: tuple(row for row in getattr(audit, kind) if row.attribute not in named)
-        for kind in ("estimates", "comparisons", "findings", "explanations")
+        kind: tuple(row for row in getattr(audit, kind) if row.attribute in {None, *kept})
+        for kind in ("estimates", "comparisons", "findings", "explanations", "sums")
     }
     return replace(audit, **rows)
 
@@ -132,16 +138,19 @@ def _without_levels(audit: Audit, cluster: str) -> Audit:
 def _without_settings(audit: Audit, names: Collection[str]) -> Audit:
     """The audit without selections, references and arguments that have one of these names."""
     pattern = _pattern(names)
+    if audit.command is not None:
+        audit = replace(audit, command=_command(audit.command, pattern))
     told = {
         name: _LEFT_OUT
         for name in ("where", "vs")
         if pattern.search(str(audit.settings.get(name) or ""))
     }
-    if audit.command is not None:
-        audit = replace(audit, command=_command(audit.command, pattern))
-    if not told:
-        return audit
-    settings = {**audit.settings, **told}
+    return _signed(audit, {**audit.settings, **told}) if told else audit
+
+
+def _signed(audit: Audit, settings: Mapping[str, Any]) -> Audit:
+    """The audit with these settings, in its signature and that of its findings as well."""
+    # As the audit was signed: its metrics are no part of a signature.
     signed = signature(audit.kind, {k: v for k, v in settings.items() if k != "metrics"})
     findings = tuple(
         replace(row, audit=signed) if row.audit == audit.signature else row
@@ -177,13 +186,12 @@ def _pattern(names: Collection[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, texts))})(?!\w)")
 
 
-def _notes_said(count: int) -> Iterator[str]:
-    if count:
-        yield (
-            "1 note is left out, as it tells of what is not shown."
-            if count == 1
-            else f"{count} notes are left out, as they tell of what is not shown."
-        )
+def _notes_said(audit: Audit, shown: Audit) -> Iterator[str]:
+    fewer = len(audit.notes) - len(shown.notes)
+    if fewer == 1:
+        yield "1 note is left out, as it tells of what is not shown."
+    elif fewer:
+        yield f"{fewer} notes are left out, as they tell of what is not shown."
 
 
 # --- Small groups -------------------------------------------------------------------------
@@ -219,10 +227,9 @@ class _Gone:
 
     def comparison(self, row: Comparison) -> bool:
         """Whether a comparison goes: a ratio of the extremes may be that of a hidden group."""
-        side = (row.variant or {}).get("side")
         extreme = row.kind == "gap_ratio" and row.group is None
         hides = bool(self.groups.get(row.attribute or ""))
-        return self.row(row.attribute, row.group, row.against, side) or (extreme and hides)
+        return self.row(row.attribute, row.group, row.against, _side(row)) or (extreme and hides)
 
     @cached_property
     def _patterns(self) -> dict[str | None, re.Pattern[str]]:
@@ -243,30 +250,26 @@ class _Gone:
         return unknown or few or self.named(note, about)
 
 
-#: A number of records in a note; limits that were asked for are none.
-_COUNT = re.compile(r"(?<!fewer than )(?<![\d,.])(\d[\d,]*)(?= records?\b)")
-
-
 def _suppressed(name: str, audit: Audit, least: int) -> tuple[Audit, list[str]]:
     """The audit without groups of fewer records, and without what would tell them."""
     _require_enough(name, audit, least)
     cells = _cells(audit)
-    records = _fewest(audit, cells)
+    cut = _cut(audit, cells, least)
+    _require_open(name, audit, least, cut)
+    shown = _without_cells(audit, cells, cut, least)
+    _require_groups(name, shown, least)
+    return shown, [*_said(audit, cut, least), *_notes_said(audit, shown)]
+
+
+def _cut(audit: Audit, cells: Sequence[Cell | None], least: int) -> set[Cell]:
+    """The cells that are left out."""
     columns = {
         cell: _values(audit, row, cell)
         for row, cell in zip(audit.estimates, cells, strict=True)
-        if cell is not None and row.group != _REST
+        if cell is not None and row.group != REST
     }
     # What a search found are single slices: the others of their columns are not shown anyway.
-    gone = hidden(records, columns, least, whole=audit.kind != "search")
-    _require_open(name, audit, least, gone)
-    shown = _without_cells(audit, cells, gone, least)
-    _require_groups(name, shown, least)
-    every = Counter(attribute for attribute, level, _ in gone if level is None)
-    counts = {name: every[name] for name in _attributes(audit) if every[name]}
-    levels = sum(level is not None and (a, None, g) not in gone for a, level, g in gone)
-    fewer = len(audit.notes) - len(shown.notes)
-    return shown, [*_said(audit, counts, levels, least), *_notes_said(fewer)]
+    return hidden(_fewest(audit, cells), columns, least, whole=audit.kind != "search")
 
 
 def _require_enough(name: str, audit: Audit, least: int) -> None:
@@ -280,9 +283,9 @@ def _require_enough(name: str, audit: Audit, least: int) -> None:
         )
 
 
-def _require_open(name: str, audit: Audit, least: int, gone: Collection[Cell]) -> None:
+def _require_open(name: str, audit: Audit, least: int, cut: Collection[Cell]) -> None:
     """Refuse to leave categories out of a table that a law wants whole."""
-    if gone and audit.settings.get("rule") == "ll144":
+    if cut and audit.settings.get("rule") == "ll144":
         raise FairauditError(
             f"{name}: Local Law 144 has every category published, and --suppress {least} would "
             "leave some out. Make a card without --suppress, or leave this audit out."
@@ -309,7 +312,7 @@ def _cells(audit: Audit) -> list[Cell | None]:
     for row in audit.estimates:
         if row.attribute is None:
             found.append(None)
-        elif audit.kind == "search" and row.group == _REST:
+        elif audit.kind == "search" and row.group == REST:
             found.append(found[-1])
         else:
             found.append((row.attribute, _level(row), row.group))
@@ -336,24 +339,25 @@ def _without_cells(
 ) -> Audit:
     """The audit without these cells and without what would tell them."""
     gone = _gone(audit, cut, least)
-    estimates = tuple(
-        row
-        for row, cell in zip(audit.estimates, cells, strict=True)
-        if cell not in cut and not gone.row(row.attribute, (row.variant or {}).get("side"))
-    )
+    kept = (row for row, cell in zip(audit.estimates, cells, strict=True) if cell not in cut)
+    estimates = tuple(row for row in kept if not gone.row(row.attribute, _side(row)))
     left = {row.attribute for row in estimates}
+    compared = (row for row in audit.comparisons if row.attribute in left)
     shown = replace(
         audit,
         estimates=estimates,
-        comparisons=tuple(
-            r for r in audit.comparisons if not gone.comparison(r) and r.attribute in left
-        ),
+        comparisons=tuple(row for row in compared if not gone.comparison(row)),
         explanations=tuple(r for r in audit.explanations if not gone.row(r.attribute, r.group)),
         findings=tuple(_finding(row, gone) for row in audit.findings),
         notes=tuple(note for note in audit.notes if not gone.told(note)),
         records=_records(audit.records, least),
     )
     return _without_settings(shown, gone.names - {MISSING})
+
+
+def _side(row: Estimate | Comparison) -> str | None:
+    """The group whose nearest neighbours the row is about, where records were matched."""
+    return (row.variant or {}).get("side")
 
 
 def _gone(audit: Audit, cut: Collection[Cell], least: int) -> _Gone:
@@ -367,7 +371,7 @@ def _gone(audit: Audit, cut: Collection[Cell], least: int) -> _Gone:
         # All values but the missing ones make up the rest and a group: two of these numbers
         # would tell how many are missing.
         if MISSING in names:
-            references[attribute].add(_REST)
+            references[attribute].add(REST)
         references[attribute] |= set(_told_references(audit, attribute, names))
     return _Gone(groups, references, least)
 
@@ -392,18 +396,7 @@ def _told_references(audit: Audit, attribute: str, names: set[str]) -> Iterator[
 def _finding(row: Finding, gone: _Gone) -> Finding:
     """The finding without groups that are not shown, and without their numbers."""
     if gone.row(row.attribute, row.group, row.against):
-        row = replace(
-            row,
-            group=None,
-            against=None,
-            value=None,
-            ci_low=None,
-            ci_high=None,
-            n=None,
-            further_records=None,
-            further_clusters=None,
-            reason=_REASON,
-        )
+        row = replace(row, **_UNTOLD, reason=_REASON)
     elif gone.named(row.reason, row.attribute):
         row = replace(row, reason=_REASON_NAMES)
     told: dict[str, Any] = {
@@ -421,182 +414,25 @@ def _records(records: Records, least: int) -> Records:
     return replace(records, dropped={"several reasons": sum(records.dropped.values())})
 
 
-def _said(audit: Audit, counts: Mapping[str, int], levels: int, least: int) -> Iterator[str]:
+def _said(audit: Audit, cut: Collection[Cell], least: int) -> Iterator[str]:
     """How many groups are left out, and what that does not do."""
-    if not counts and not levels:
+    parts = list(_counts(audit, cut))
+    if not parts:
         yield f"Every group has {least:,} records or more, so none is left out."
         return
-    parts = [
-        f"{count} of {len(_groups(audit, name))} groups by {printable(name)}"
-        for name, count in counts.items()
-    ]
-    if levels:
-        parts.append(f"{levels} at a value of {printable(str(audit.settings.get('control')))}")
     yield (
         f"Left out: {', '.join(parts)}. They have fewer than {least:,} records, or the number of "
         "one that has could be computed from theirs; tables and sentences are about the others."
     )
-    yield (
-        "That is a rule about the tables of one audit, and no proof that nobody can be recognised: "
-        "two audits of the same records may be subtracted from each other."
-    )
+    yield _NO_PROOF
 
 
-# --- Which cells --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Table:
-    """The cells of an attribute, those at values of the control apart.
-
-    Attributes
-    ----------
-    columns : tuple of str
-    cells : mapping of Cell to mapping
-        Value of each column in each cell.
-    """
-
-    columns: tuple[str, ...]
-    cells: Mapping[Cell, Mapping[str, str]]
-
-    @property
-    def by_level(self) -> bool:
-        """Whether its cells are at values of the control."""
-        return any(level is not None for _, level, _ in self.cells)
-
-
-#: A sum of counts that the reader is taken to know: a coefficient for each cell in it.
-_Line = dict[Cell, int]
-
-
-def hidden(
-    records: Mapping[Cell, int],
-    columns: Mapping[Cell, Mapping[str, str]],
-    least: int,
-    whole: bool = True,
-) -> set[Cell]:
-    """Cells to be left out so that no count below `least` can be computed.
-
-    A cell of few records is hidden; but the total and the other cells of its line would give it
-    away, so others are hidden with it: complementary cell suppression (Cox, Suppression
-    methodology and statistical disclosure control, JASA 75(370), 1980). Known to the reader are
-    the total of every attribute, and that the cells of two attributes add up to the same number at
-    each value of the columns that they share. First every such line gets none or at least two
-    hidden cells, the smallest being hidden next. That is not always enough, as lines can be
-    combined: so, as long as a small count follows from the equations (its unit vector lies in
-    their row space), the smallest of the counts that it follows from is hidden too. The second
-    step would do alone, but without the first it hides several times as many.
-
-    How many records of a group lack a value of another column is taken to be known, which hides
-    rather more than has to be.
-
-    Parameters
-    ----------
-    records : mapping of Cell to int
-        Number of records.
-    columns : mapping of Cell to mapping
-        Value of each column, by which crossings are known to be parts of others.
-    least : int
-        Cells with fewer records are hidden.
-    whole : bool
-        Whether the cells of an attribute make up all records.
-
-    Examples
-    --------
-    One small cell of four: another one of its row, of its column, and the one across go too.
-
-    >>> sizes = {"a": {"f": 3, "m": 40}, "b": {"f": 50, "m": 60}, "c": {"f": 70, "m": 80}}
-    >>> cells = {("x:y", None, f"{x}:{y}"): n for x, row in sizes.items() for y, n in row.items()}
-    >>> values = {cell: dict(zip("xy", cell[2].split(":"))) for cell in cells}
-    >>> x = {("x", None, name): sum(row.values()) for name, row in sizes.items()}
-    >>> y = {("y", None, "f"): 123, ("y", None, "m"): 180}
-    >>> values |= {cell: {cell[0]: cell[2]} for cell in (*x, *y)}
-    >>> sorted(group for _, _, group in hidden({**cells, **x, **y}, values, 10))
-    ['a:f', 'a:m', 'b:f', 'b:m']
-    """
-    lines = list(_lines(_tables(columns), whole))
-    found: set[Cell] = set()
-    further = [cell for cell, count in records.items() if count < least]
-    while further:
-        # Without a group its rows at values of the control go as well.
-        whole_groups = {(attribute, group) for attribute, level, group in further if level is None}
-        found |= {cell for cell in records if (cell[0], cell[2]) in whole_groups}
-        found.update(further)
-        further = _alone(lines, found, records) or _computed(lines, found, records, least)
-    return found
-
-
-def _tables(columns: Mapping[Cell, Mapping[str, str]]) -> list[_Table]:
-    tables: dict[tuple[str, bool], dict[Cell, Mapping[str, str]]] = defaultdict(dict)
-    for cell, values in columns.items():
-        tables[cell[0], cell[1] is not None][cell] = values
-    return [_Table(tuple(next(iter(cells.values()))), cells) for cells in tables.values()]
-
-
-def _lines(tables: Sequence[_Table], whole: bool) -> Iterator[_Line]:
-    """The total of each table, and what two tables have in common."""
-    for table in tables:
-        if whole and not table.by_level:
-            yield dict.fromkeys(table.cells, 1)
-    for one, other in combinations(tables, 2):
-        if shared := [name for name in one.columns if name in other.columns]:
-            yield from _margins(one, other, shared)
-
-
-def _margins(one: _Table, other: _Table, shared: Sequence[str]) -> Iterator[_Line]:
-    """At each value of the shared columns the cells of one table less those of the other."""
-    lines: dict[tuple[str, ...], _Line] = defaultdict(dict)
-    for sign, table in ((1, one), (-1, other)):
-        for cell, values in table.cells.items():
-            if cell[2] != MISSING:
-                lines[tuple(values[name] for name in shared)][cell] = sign
-    yield from lines.values()
-
-
-def _alone(lines: Sequence[_Line], found: set[Cell], records: Mapping[Cell, int]) -> list[Cell]:
-    """The smallest cell beside one that is the only hidden one of a line."""
-    for line in lines:
-        if sum(cell in found for cell in line) == 1 and len(line) > 1:
-            return [min((cell for cell in line if cell not in found), key=records.__getitem__)]
-    return []
-
-
-def _computed(
-    lines: Sequence[_Line], found: set[Cell], records: Mapping[Cell, int], least: int
-) -> list[Cell]:
-    """The smallest of the cells from which a count below `least` follows, if one does."""
-    lines = [line for line in lines if not found.isdisjoint(line)]
-    if not lines:
-        return []
-    cells = [cell for cell in records if cell in found]
-    matrix = np.array([[line.get(cell, 0) for cell in cells] for line in lines], dtype=float)
-    small = np.array([records[cell] < least for cell in cells])
-    for j in np.flatnonzero(determined(matrix) & small):
-        weights = np.linalg.lstsq(matrix.T, np.eye(len(cells))[j], rcond=None)[0]
-        used: dict[Cell, float] = defaultdict(float)
-        for weight, line in zip(weights, lines, strict=True):
-            for cell in line.keys() - found:
-                used[cell] += weight * line[cell]
-        if needed := [cell for cell in records if abs(used.get(cell, 0.0)) > _ZERO]:
-            return [min(needed, key=records.__getitem__)]
-    return []
-
-
-def determined(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Which unknowns have the same value in all solutions of these equations, shape (n,), bool.
-
-    Those whose unit vector is orthogonal to the null space.
-
-    Parameters
-    ----------
-    matrix : array, shape (m, n)
-        A coefficient per equation and unknown.
-
-    Examples
-    --------
-    >>> determined(np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]])).tolist()
-    [False, False, True]
-    """
-    _, singular, rows = np.linalg.svd(matrix)
-    rank = int(np.sum(singular > _ZERO * max(1.0, singular.max(initial=0.0))))
-    return np.asarray(np.abs(rows[rank:]).max(axis=0, initial=0.0) < _ZERO)
+def _counts(audit: Audit, cut: Collection[Cell]) -> Iterator[str]:
+    """How many groups of each attribute go, and how many at values of the control alone."""
+    gone = Counter(attribute for attribute, level, _ in cut if level is None)
+    for name in _attributes(audit):
+        if gone[name]:
+            yield f"{gone[name]} of {len(_groups(audit, name))} groups by {printable(name)}"
+    levels = sum(level is not None and (a, None, g) not in cut for a, level, g in cut)
+    if levels:
+        yield f"{levels} at a value of {printable(str(audit.settings.get('control')))}"

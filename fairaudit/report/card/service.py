@@ -25,13 +25,13 @@ from fairaudit.report.card.statements import (
     PRACTICES,
     applies_to,
     asked,
-    definitions,
     each,
     gap_sheet,
     held,
-    hits,
     identity,
     judged,
+    measured,
+    questions,
     review,
     scope,
     settings_sheet,
@@ -59,72 +59,54 @@ def sections(files: Sequence[AuditFile], info: Info, wanted: Wanted) -> Iterator
     yield _overview(files, info)
     yield _use(info)
     yield _design(files, info, wanted)
-    practices = Bullets(PRACTICES)
-    yield Section(
-        "Deployment and performance optimization best practices",
-        [practices, info.stated("deployment.practices")],
-        "deployment",
-    )
+    practices: list[Block] = [Bullets(PRACTICES), info.stated("deployment.practices")]
+    yield Section("Deployment and performance optimization best practices", practices, "deployment")
     yield Section("Further information", [info.stated("further.links")], "further")
     yield glossary(files)
 
 
 def _overview(files: Sequence[AuditFile], info: Info) -> Section:
-    found = dict.fromkeys(said for file in files if (said := hits(file.audit)))
-    measured: list[Block] = [definitions(files), *map(Prose, found)]
-    return Section(
-        "Overview",
-        [
-            Prose(_PREAMBLE),
-            Prose(applies_to(files, info), strong=True),
-            identity(info),
-            asked(info, "What it does", "overview.what"),
-            asked(info, "How results are compared with the truth", "overview.ground_truth",
-                  *measured),
-            asked(info, "Intrinsic variation", "overview.intrinsic_variation"),
-            asked(info, "Confounding variation", "overview.confounding_variation"),
-        ],
-        "overview",
-    )  # fmt: skip
+    truth = "How results are compared with the truth"
+    blocks: list[Block] = [
+        Prose(_PREAMBLE),
+        Prose(applies_to(files, info), strong=True),
+        identity(info),
+        asked(info, "What it does", "overview.what"),
+        asked(info, truth, "overview.ground_truth", *measured(files)),
+        asked(info, "Intrinsic variation", "overview.intrinsic_variation"),
+        asked(info, "Confounding variation", "overview.confounding_variation"),
+    ]
+    return Section("Overview", blocks, "overview")
 
 
 def _use(info: Info) -> Section:
-    return Section(
-        "Intended use cases and limitations",
-        [
-            asked(info, "Intended use", "use.intended"),
-            asked(info, "Unsupported use", "use.unsupported"),
-            asked(info, "Supported inputs", "use.inputs"),
-            asked(info, "Languages", "use.languages"),
-            asked(info, "Human oversight", "use.oversight"),
-            asked(info, "Limitations", "use.limitations"),
-        ],
-        "use",
-    )
+    keys = {
+        "Intended use": "use.intended",
+        "Unsupported use": "use.unsupported",
+        "Supported inputs": "use.inputs",
+        "Languages": "use.languages",
+        "Human oversight": "use.oversight",
+        "Limitations": "use.limitations",
+    }
+    return Section("Intended use cases and limitations", questions(info, keys), "use")
 
 
 def _design(files: Sequence[AuditFile], info: Info, wanted: Wanted) -> Section:
+    tests = [*_methodology(files), info.stated("design.methodology")]
     privacy = Bullets([*held(files, wanted.texts), *_left_out(wanted)])
-    return Section(
-        f"Design of {info.text('service.name') or 'the service'}",
-        [
-            asked(info, "Machine learning", "design.machine_learning"),
-            asked(info, "Performance expectations", "design.expectations"),
-            Section(
-                "Test-driven methodology",
-                [*_methodology(files), info.stated("design.methodology")],
-                "design-methodology",
-            ),
-            asked(info, "Fairness and bias", "design.fairness", *_fairness(files)),
-            asked(info, "Explainability", "design.explainability"),
-            asked(info, "Robustness", "design.robustness", *_robustness(files)),
-            asked(info, "Privacy", "design.privacy", privacy),
-            asked(info, "Security", "design.security"),
-            asked(info, "Transparency", "design.transparency", *_transparency(files)),
-            asked(info, "Governance", "design.governance", *_governance(files, info)),
-        ],
-        "design",
-    )
+    blocks: list[Block] = [
+        asked(info, "Machine learning", "design.machine_learning"),
+        asked(info, "Performance expectations", "design.expectations"),
+        Section("Test-driven methodology", tests, "design-methodology"),
+        asked(info, "Fairness and bias", "design.fairness", *_fairness(files)),
+        asked(info, "Explainability", "design.explainability"),
+        asked(info, "Robustness", "design.robustness", *_robustness(files)),
+        asked(info, "Privacy", "design.privacy", privacy),
+        asked(info, "Security", "design.security"),
+        asked(info, "Transparency", "design.transparency", *_transparency(files)),
+        asked(info, "Governance", "design.governance", *_governance(files, info)),
+    ]
+    return Section(f"Design of {info.text('service.name') or 'the service'}", blocks, "design")
 
 
 def _left_out(wanted: Wanted) -> Iterator[str]:

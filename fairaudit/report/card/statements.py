@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from fairaudit.audit import QUOTING, Audit, Comparison
-from fairaudit.report.card.evidence import groups
+from fairaudit.metrics import Metric
+from fairaudit.report.card.evidence import sizes
 from fairaudit.report.card.info import Info
 from fairaudit.report.card.leading import SETTINGS, Leading, dataset, leading
-from fairaudit.report.card.model import AuditFile, Block, Facts, Section
+from fairaudit.report.card.model import AuditFile, Block, Facts, Prose, Section
 from fairaudit.report.card.words import listed, spoken, task
 from fairaudit.report.ci.wording import rows, tally
 from fairaudit.report.figures import p_cell
@@ -47,6 +50,18 @@ _HITS = {
     "selected, not who should have been.",
 }
 
+_PICKED = (
+    "What is picked as the worst of many tends to look worse than it is, as chance had a part in "
+    "which one it was; each interval is its own, without correction for that."
+)
+_GAPS_SAY = "Intervals are over all pairs of groups at once; p: that no group differs."
+_VARIED = {
+    "control": "Groups were compared at equal {} as well; see the evidence.",
+    "adjust": "Groups were compared with {} held equal as well; see the evidence.",
+    "match": "Groups were compared with nearest neighbours in {} as well; see the evidence.",
+    "before": "The change since an earlier run was measured; see the evidence.",
+}
+
 
 def hits(audit: Audit) -> str | None:
     """What counts as a hit and as a miss; None where the kind of audit does not tell."""
@@ -58,19 +73,22 @@ def hits(audit: Audit) -> str | None:
     return _HITS["binary" if audit.settings.get("label") else "selection"]
 
 
-def definitions(files: Sequence[AuditFile]) -> Facts:
+def measured(files: Sequence[AuditFile]) -> list[Block]:
+    """What the headline metrics are, and what counts as a hit and as a miss."""
+    found = dict.fromkeys(said for file in files if (said := hits(file.audit)))
+    return [_definitions(files), *map(Prose, found)]
+
+
+def _definitions(files: Sequence[AuditFile]) -> Facts:
     """The headline metrics: formula in words, which side is better, source."""
     found = {each.name: each for each in (Leading(file.audit).metric for file in files)}
+    return Facts([(spoken(metric), _definition(metric)) for metric in found.values()])
+
+
+def _definition(metric: Metric) -> str:
     better = {"lower": "lower is better", "higher": "higher is better", None: "neither is better"}
-    return Facts(
-        [
-            (
-                spoken(m),
-                f"{m.unit}; {better[m.direction]}; n counts {m.counted}. Source: {m.source}",
-            )
-            for m in found.values()
-        ]
-    )
+    side = better[metric.direction]
+    return f"{metric.unit}; {side}; n counts {metric.counted}. Source: {metric.source}"
 
 
 def lead(files: Sequence[AuditFile]) -> list[str]:
@@ -83,12 +101,6 @@ def lead(files: Sequence[AuditFile]) -> list[str]:
         if any(len(Leading(file.audit).groups) > 1 for file in files):
             sentences.append(_PICKED)
     return [*sentences, judged([file.audit for file in files])]
-
-
-_PICKED = (
-    "What is picked as the worst of many tends to look worse than it is, as chance had a part in "
-    "which one it was; each interval is its own, without correction for that."
-)
 
 
 def judged(audits: Sequence[Audit]) -> str:
@@ -116,72 +128,70 @@ def each(files: Sequence[AuditFile], say: Callable[[Audit], Iterable[str]]) -> l
 
 def scope(audit: Audit) -> Iterator[str]:
     """What was audited, on which data and by which groups."""
-    by = listed([text.split(";")[0] for text in groups(audit)], 20)
+    by = listed(sizes(audit), 20)
     yield f"{task(audit)}, on {dataset(audit)}. Groups: {by or 'none'}."
+
+
+@dataclass(frozen=True)
+class _Gap:
+    """A gap of an audit's headline metric, and which audit of the card it is, from 1."""
+
+    audit: int
+    row: Comparison
+    leading: Leading
+
+
+def _gaps(files: Sequence[AuditFile]) -> Iterator[_Gap]:
+    """The gaps under settings that stand side by side."""
+    for i, file in enumerate(files, 1):
+        found = Leading(file.audit)
+        for row in file.audit.comparisons:
+            headline = (row.kind, row.metric) == ("gap", found.metric.name)
+            if headline and {*(row.variant or {})} <= {*SETTINGS}:
+                yield _Gap(i, row, found)
 
 
 def gap_sheet(files: Sequence[AuditFile]) -> Sheet | None:
     """The gaps of the headline metrics, each beside what chance alone would give."""
-    found = [
-        (i, row, Leading(file.audit))
-        for i, file in enumerate(files, 1)
-        for row in _gaps(file.audit)
-        if (row.variant or None) == (Leading(file.audit).variant or None)
-    ]
-    return _gap_sheet("Gaps, beside what chance alone would give", found, len(files) > 1, False)
+    main = [g for g in _gaps(files) if (g.row.variant or None) == (g.leading.variant or None)]
+    return _gap_sheet("Gaps, beside what chance alone would give", main, len(files) > 1)
 
 
 def settings_sheet(files: Sequence[AuditFile]) -> Sheet | None:
     """The same gaps under each of several settings."""
-    found = [
-        (i, row, Leading(file.audit))
-        for i, file in enumerate(files, 1)
-        for row in _gaps(file.audit)
-        if len({_setting(each) for each in _gaps(file.audit)}) > 1
-    ]
-    return _gap_sheet("Gaps under each of several settings", found, len(files) > 1, True)
-
-
-_GAPS_SAY = "Intervals are over all pairs of groups at once; p: that no group differs."
+    gaps = list(_gaps(files))
+    settings = Counter(audit for audit, _ in {(gap.audit, _setting(gap.row)) for gap in gaps})
+    varied = [gap for gap in gaps if settings[gap.audit] > 1]
+    column = Column("setting", "setting", [_setting(gap.row) for gap in varied])
+    return _gap_sheet("Gaps under each of several settings", varied, len(files) > 1, [column])
 
 
 def _gap_sheet(
-    title: str, found: Sequence[tuple[int, Comparison, Leading]], several: bool, settings: bool
+    title: str, gaps: Sequence[_Gap], several: bool, settings: Sequence[Column] = ()
 ) -> Sheet | None:
     """A line per gap; None where there is none."""
-    if not found:
+    if not gaps:
         return None
-    rows = [row for _, row, _ in found]
-    written = [(row, each.figures) for _, row, each in found]
-    columns = [Column("", "by", [printable(row.attribute or "") for row in rows])]
-    metrics = [spoken(each.metric) + (f", audit {i}" if several else "") for i, _, each in found]
-    if settings:
-        columns.append(Column("setting", "setting", [_setting(row) for row in rows]))
-    columns += [
-        Column("metric", "metric", metrics),
-        Column("who", "groups that differ most", [_ends(row) for row in rows]),
-        Column("gap", "gap", [f"{f.value(row.value)}{f.points}" for row, f in written]),
-        Column("interval", "interval", [f.interval(row.ci_low, row.ci_high) for row, f in written]),
-        Column("chance", "chance alone", [f.value(row.chance) for row, f in written]),
-        Column("p", "p", [p_cell(row.p_value) for row in rows]),
-    ]
-    bootstrapped = any(each.audit.settings.get("int") == "percentile" for _, _, each in found)
-    said = [] if bootstrapped else [_GAPS_SAY]
-    return sheet(title, columns, said)
+    by = Column("", "by", [printable(gap.row.attribute or "") for gap in gaps])
+    metrics = [spoken(g.leading.metric) + (f", audit {g.audit}" if several else "") for g in gaps]
+    columns = [by, *settings, Column("metric", "metric", metrics), *_gap_columns(gaps)]
+    bootstrapped = any(g.leading.audit.settings.get("int") == "percentile" for g in gaps)
+    return sheet(title, columns, [] if bootstrapped else [_GAPS_SAY])
+
+
+def _gap_columns(gaps: Sequence[_Gap]) -> Iterator[Column]:
+    rows = [gap.row for gap in gaps]
+    written = [(gap.row, gap.leading.figures) for gap in gaps]
+    yield Column("who", "groups that differ most", [_ends(row) for row in rows])
+    yield Column("gap", "gap", [f"{f.value(row.value)}{f.points}" for row, f in written])
+    intervals = [f.interval(row.ci_low, row.ci_high) for row, f in written]
+    yield Column("interval", "interval", intervals)
+    yield Column("chance", "chance alone", [f.value(row.chance) for row, f in written])
+    yield Column("p", "p", [p_cell(row.p_value) for row in rows])
 
 
 def _ends(row: Comparison) -> str:
     return f"{printable(row.group or '')} against {printable(row.against or '')}"
-
-
-def _gaps(audit: Audit) -> list[Comparison]:
-    """Gaps of the headline metric under settings that stand side by side."""
-    metric = Leading(audit).metric.name
-    return [
-        row
-        for row in audit.comparisons
-        if (row.kind, row.metric) == ("gap", metric) and {*(row.variant or {})} <= {*SETTINGS}
-    ]
 
 
 def _setting(row: Comparison) -> str:
@@ -195,14 +205,6 @@ def varied(audit: Audit) -> Iterator[str]:
         value = audit.settings.get(name)
         if value is not None:
             yield said.format(printable(str(value)))
-
-
-_VARIED = {
-    "control": "Groups were compared at equal {} as well; see the evidence.",
-    "adjust": "Groups were compared with {} held equal as well; see the evidence.",
-    "match": "Groups were compared with nearest neighbours in {} as well; see the evidence.",
-    "before": "The change since an earlier run was measured; see the evidence.",
-}
 
 
 def held(files: Sequence[AuditFile], texts: bool) -> list[str]:
@@ -230,6 +232,11 @@ def applies_to(files: Sequence[AuditFile], info: Info) -> str:
 def asked(info: Info, title: str, key: str, *below: Block) -> Section:
     """A section with what the owner states, and below it what the audits say."""
     return Section(title, [info.stated(key), *below], key.replace(".", "-").replace("_", "-"))
+
+
+def questions(info: Info, keys: Mapping[str, str]) -> list[Section]:
+    """A section for each title with what the owner states under its key."""
+    return [asked(info, title, key) for title, key in keys.items()]
 
 
 def identity(info: Info) -> Facts:

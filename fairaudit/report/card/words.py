@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fairaudit.audit import Audit
 from fairaudit.metrics import Metric
 from fairaudit.report.figures import Figures
+from fairaudit.report.headline import plural
 from fairaudit.report.sheets import printable
 
 #: Words of metrics' names that are written in capitals.
@@ -34,6 +35,16 @@ def spoken(metric: Metric) -> str:
     return " ".join(word.upper() if word in _ACRONYMS else _NAMES.get(word, word) for word in words)
 
 
+def defined(metric: Metric) -> str:
+    """What a metric is in, and who defined it.
+
+    >>> from fairaudit.metrics import METRICS
+    >>> defined(METRICS["wer"]).split(". Source: ")[0]
+    'errors per reference word'
+    """
+    return f"{metric.unit}. Source: {metric.source}"
+
+
 def amount(value: float | None, figures: Figures) -> str:
     """A value with its unit.
 
@@ -51,11 +62,7 @@ def some(n: float, word: str) -> str:
     >>> some(1, "group"), some(2880, "record"), some(2, "agency")
     ('1 group', '2,880 records', '2 agencies')
     """
-    if n == 1:
-        return f"1 {word}"
-    if word.endswith("y") and word[-2:-1] not in (*"aeiou", ""):
-        return f"{n:,} {word[:-1]}ies"
-    return f"{n:,} {word}s"
+    return f"1 {word}" if n == 1 else f"{n:,} {plural(word)}"
 
 
 def listed(texts: Sequence[str], most: int | None = None) -> str:
@@ -71,12 +78,17 @@ def listed(texts: Sequence[str], most: int | None = None) -> str:
 
 
 def bare(path: str) -> str:
-    r"""The name of a file without its folders.
+    r"""The name of a file without its folders, or where else the data are from.
 
     >>> bare("/a/b.csv"), bare("a\\b.csv")
     ('b.csv', 'b.csv')
     """
-    return _NO_FILES.get(path) or printable(re.split(r"[/\\]", path.rstrip("/\\"))[-1])
+    return _NO_FILES.get(path) or file_name(path)
+
+
+def file_name(path: str) -> str:
+    """The last part of a path of any system, whatever system this is."""
+    return printable(re.split(r"[/\\]", path.rstrip("/\\"))[-1])
 
 
 def files(paths: Sequence[str]) -> str:
@@ -86,6 +98,22 @@ def files(paths: Sequence[str]) -> str:
     'calls.csv and b.csv'
     """
     return listed(list(dict.fromkeys(map(bare, paths))), 3) or "data without a file"
+
+
+def digests(audit: Audit) -> list[str] | str:
+    """The audited files with their SHA-256."""
+    data = [f"{bare(each.path)}, SHA-256 {each.sha256}" for each in audit.data]
+    return data or "no file: made from Python"
+
+
+def used(audit: Audit) -> str:
+    """How many records were used."""
+    return f"{audit.records.used:,} of {audit.records.total:,} used"
+
+
+def dropped(audit: Audit) -> list[str] | str:
+    """Records that were not used, by reason."""
+    return [f"{printable(why)}: {n:,}" for why, n in audit.records.dropped.items()] or "none"
 
 
 def cluster(audit: Audit) -> str:

@@ -20,6 +20,7 @@ from fairaudit.report.card.model import (
     Stated,
     Wanted,
 )
+from fairaudit.report.card.statements import scope
 from fairaudit.report.explanations import Alignment
 from fairaudit.report.sheets import Sheet
 from tests.report.card.made import audit, audits, estimate, file, finding, gap, overall
@@ -190,6 +191,15 @@ def test_the_glossary_has_what_the_card_uses() -> None:
     )
     [folded] = all_of(section(card(JUDGED), "glossary").blocks, Folded)
     assert dict(folded.blocks[0].rows)["WER (wer)"].startswith("errors per reference word. Source")
+
+
+def test_names_of_columns_are_not_taken_for_words() -> None:
+    made = audit(overall(), estimate("us", 0.1, by="level crossing; road"))
+    assert "Crossing" not in dict(section(card(made), "glossary").blocks[0].rows)
+    [said] = scope(made)
+    assert said.endswith(" Groups: level crossing; road: 1 group.")
+    crossing = audit(overall(), estimate("us:f", 0.1, by="accent:sex"))
+    assert "Crossing" in dict(section(card(crossing), "glossary").blocks[0].rows)
 
 
 def test_what_counts_as_a_hit() -> None:

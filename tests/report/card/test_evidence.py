@@ -183,9 +183,9 @@ def test_single_attributes_and_crossings_make_up_the_whole(kind: str) -> None:
 
 def test_crossings_alone_leave_no_single_part() -> None:
     made = audit(overall(), estimate("us:f", 0.1, by="accent:sex"))
-    assert part(made, crossed=False) is None
-    assert part(audit(overall()), crossed=False) == audit(overall())
-    assert part(audit(overall()), crossed=True) is None
+    assert part(made, crossings=False) is None
+    assert part(audit(overall()), crossings=False) == audit(overall())
+    assert part(audit(overall()), crossings=True) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

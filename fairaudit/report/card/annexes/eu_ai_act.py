@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fairaudit.report.card.annexes.items import accuracy, asked, metrics, tested, verdicts
+from fairaudit.report.card.annexes.items import accuracy, metrics, stated, tested, verdicts
 from fairaudit.report.card.fields import Field
 from fairaudit.report.card.model import AuditFile, Block, Prose, Section
 
@@ -146,7 +146,7 @@ def blocks(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
         ("8", "EU declaration of conformity", "eu_ai_act.declaration"),
         ("9", "Evaluation after it was placed on the market", "eu_ai_act.monitoring"),
     ):
-        yield _point(number, title, asked(info, key))
+        yield _point(number, title, stated(info, key))
 
 
 def _point(number: str, title: str, content: Iterable[Block]) -> Section:
@@ -156,9 +156,9 @@ def _point(number: str, title: str, content: Iterable[Block]) -> Section:
 
 
 def _general(info: Info) -> Iterator[Block]:
-    yield from asked(info, "use.intended", "service.provider", "service.version")
+    yield from stated(info, "use.intended", "service.provider", "service.version")
     for name in "interaction software forms hardware product interface instructions".split():
-        yield from asked(info, f"eu_ai_act.{name}")
+        yield from stated(info, f"eu_ai_act.{name}")
 
 
 def _elements(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
@@ -172,28 +172,28 @@ def _elements(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
         "(f) Changes determined beforehand": ("eu_ai_act.predetermined_changes",),
     }
     for letter, names in keys.items():
-        yield _point(f"2{letter[:3]}", letter[4:], asked(info, *names))
+        yield _point(f"2{letter[:3]}", letter[4:], stated(info, *names))
     yield _point("2(g)", "Validation and testing", _testing(files, info))
-    yield _point("2(h)", "Cybersecurity", asked(info, "design.security"))
+    yield _point("2(h)", "Cybersecurity", stated(info, "design.security"))
 
 
 def _testing(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
     """Data, metrics, potentially discriminatory impacts, and reports dated and signed."""
     yield from tested(files)
     yield from verdicts(files)
-    yield from asked(info, "data.description", "design.methodology", "design.robustness")
+    yield from stated(info, "data.description", "design.methodology", "design.robustness")
     yield Prose("Test reports must be dated and signed by those responsible.")
-    yield from asked(info, "review.signed", "review.date")
+    yield from stated(info, "review.signed", "review.date")
 
 
 def _control(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
     """Accuracy, also for groups of persons; foreseeable outcomes; oversight; input data."""
     yield from accuracy(files)
-    yield from asked(
+    yield from stated(
         info, "use.limitations", "eu_ai_act.unintended_outcomes", "use.oversight", "use.inputs"
     )
 
 
 def _metrics(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
     yield from metrics(files)
-    yield from asked(info, "eu_ai_act.metrics")
+    yield from stated(info, "eu_ai_act.metrics")

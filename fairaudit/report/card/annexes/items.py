@@ -9,7 +9,16 @@ from fairaudit.audit import Audit, Finding
 from fairaudit.metrics import METRICS, Metric
 from fairaudit.report.card.leading import Leading, leading
 from fairaudit.report.card.model import AuditFile, Block, Bullets, Code, Facts, Prose, Stated
-from fairaudit.report.card.words import amount, bare, listed, some, spoken, task
+from fairaudit.report.card.words import (
+    amount,
+    defined,
+    digests,
+    listed,
+    some,
+    spoken,
+    task,
+    used,
+)
 from fairaudit.report.ci.wording import label, measured, rows, subject, tally, worst_first
 from fairaudit.report.sheets import level, printable
 
@@ -28,7 +37,7 @@ def lacking(term: str, command: str) -> Iterator[Block]:
     yield Code("Command that would fill it in", command)
 
 
-def asked(info: Info, *keys: str) -> list[Stated]:
+def stated(info: Info, *keys: str) -> list[Stated]:
     """What the owner states, question by question."""
     return [info.stated(key) for key in keys]
 
@@ -45,9 +54,8 @@ def _tested(file: AuditFile) -> Iterator[tuple[str, str | list[str]]]:
     audit = file.audit
     yield "Test", f"{task(audit)}; audit file {printable(file.name)}, SHA-256 {file.sha256}"
     yield "Date and tool", f"{printable(audit.created)}, fairaudit {printable(audit.version)}"
-    data = [f"{bare(each.path)}, SHA-256 {each.sha256}" for each in audit.data]
-    yield "Data", data or "no file: made from Python"
-    yield "Records", f"{audit.records.used:,} of {audit.records.total:,} used"
+    yield "Data", digests(audit)
+    yield "Records", used(audit)
     yield "Groups", _grouped(audit)
     yield "Metrics", listed([spoken(METRICS[name]) for name in audit.settings["metrics"]])
 
@@ -109,7 +117,7 @@ def metrics(files: Sequence[AuditFile]) -> Iterator[Block]:
     leads = [file.audit.settings["metrics"][0] for file in files]
     judged = [finding.metric for file in files for finding in file.audit.findings]
     shown = [METRICS[name] for name in dict.fromkeys([*leads, *judged]) if name in METRICS]
-    yield Facts([(spoken(each), f"{each.unit}. Source: {each.source}") for each in shown])
+    yield Facts([(spoken(each), defined(each)) for each in shown])
     levels = listed(list(dict.fromkeys(level(file.audit)[1] for file in files)))
     yield Bullets([*_intervals(levels), *_sampled(files), *_others(files, shown)])
 

@@ -9,10 +9,10 @@ from fairaudit.audit import Audit
 from fairaudit.audits.decisions.parity import LEAST_SHARE
 from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Attribute
-from fairaudit.report.card.annexes.items import asked, lacking
+from fairaudit.report.card.annexes.items import lacking, stated
 from fairaudit.report.card.fields import Field
 from fairaudit.report.card.model import AuditFile, Block, Bullets, Code, Facts, Prose, Section
-from fairaudit.report.card.words import bare, some
+from fairaudit.report.card.words import digests, dropped, some, used
 from fairaudit.report.decisions import views
 from fairaudit.report.rules import Category, categories, rule_sheets
 from fairaudit.report.sheets import attributes, printable
@@ -87,12 +87,12 @@ def blocks(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
     files = [file for file in files if file.audit.settings.get("rule") == "ll144"]
     yield Prose(_INTRODUCTION)
     yield _item("Date of the bias audit", "date", _date(files))
-    yield _item("Auditor", "auditor", asked(info, "review.auditor", "review.independent"))
+    yield _item("Auditor", "auditor", stated(info, "review.auditor", "review.independent"))
     yield _item("Source and explanation of the data", "data", _data(files, info))
     yield _item("Unknown categories", "unknown", _unknown(files, info))
     yield _item("Rates and impact ratios", "tables", _tables(files))
     yield _item(f"Categories below {100 * LEAST_SHARE:g} %", "small", _small(files, info))
-    yield _item("Distribution date", "distribution", asked(info, "ll144.distribution_date"))
+    yield _item("Distribution date", "distribution", stated(info, "ll144.distribution_date"))
 
 
 def _item(title: str, name: str, content: Iterator[Block] | Sequence[Block]) -> Section:
@@ -112,15 +112,14 @@ def _data(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
         yield from lacking("Data", _COMMAND)
     for file in files:
         yield Facts(list(_facts(file.audit)))
-    yield from asked(info, "ll144.data_source", "ll144.data_explanation", "ll144.test_data")
+    yield from stated(info, "ll144.data_source", "ll144.data_explanation", "ll144.test_data")
 
 
 def _facts(audit: Audit) -> Iterator[tuple[str, str | list[str]]]:
-    data = [f"{bare(each.path)}, SHA-256 {each.sha256}" for each in audit.data]
-    yield "Data", data or "no file: made from Python"
-    yield "Applicants", f"{audit.records.used:,} of {audit.records.total:,} used"
+    yield "Data", digests(audit)
+    yield "Applicants", used(audit)
     if audit.records.dropped:
-        yield "Left out", [f"{printable(why)}: {n:,}" for why, n in audit.records.dropped.items()]
+        yield "Left out", dropped(audit)
 
 
 def _unknown(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
@@ -129,7 +128,7 @@ def _unknown(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
         yield from lacking("Applicants of an unknown category", _COMMAND)
     else:
         yield Facts([row for file in files for row in _unknown_rows(file.audit)])
-    yield from asked(info, "ll144.categories")
+    yield from stated(info, "ll144.categories")
 
 
 def _unknown_rows(audit: Audit) -> Iterator[tuple[str, str]]:
@@ -177,7 +176,7 @@ def _small(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
         yield from lacking("Categories left out of impact ratios", _COMMAND)
     for file in files:
         yield from _small_categories(file.audit)
-    yield from asked(info, "ll144.excluded")
+    yield from stated(info, "ll144.excluded")
 
 
 def _small_categories(audit: Audit) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fairaudit.report.card.annexes.items import accuracy, asked, metrics, tested, verdicts
+from fairaudit.report.card.annexes.items import accuracy, metrics, stated, tested, verdicts
 from fairaudit.report.card.fields import Field
 from fairaudit.report.card.model import AuditFile, Block, Prose, Section
 
@@ -74,7 +74,7 @@ def blocks(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
     """MEASURE 2.1, 2.10, 2.11 and 2.13."""
     yield Prose(_INTRODUCTION)
     yield _outcome("2.1", "Test sets, metrics and tools", _documented(files, info))
-    privacy = asked(info, "nist_rmf.privacy_risk", "design.privacy", "data.consent")
+    privacy = stated(info, "nist_rmf.privacy_risk", "design.privacy", "data.consent")
     yield _outcome("2.10", "Privacy", privacy)
     yield _outcome("2.11", "Fairness and bias", _fairness(files, info))
     yield _outcome("2.13", "Effectiveness of metrics and tests", _effective(files, info))
@@ -87,15 +87,15 @@ def _outcome(number: str, title: str, content: Iterable[Block]) -> Section:
 
 def _documented(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
     yield from tested(files)
-    yield from asked(info, "nist_rmf.tools")
+    yield from stated(info, "nist_rmf.tools")
 
 
 def _fairness(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
     yield from accuracy(files)
     yield from verdicts(files)
-    yield from asked(info, *(f"nist_rmf.{name}" for name in _BIAS))
+    yield from stated(info, *(f"nist_rmf.{name}" for name in _BIAS))
 
 
 def _effective(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
     yield from metrics(files)
-    yield from asked(info, "nist_rmf.effectiveness")
+    yield from stated(info, "nist_rmf.effectiveness")
