@@ -69,8 +69,10 @@ def test_a_card_is_verified_and_made_anew_alike(template, form, audits, tmp_path
     made = ["--template", template, "--info", INFO, "--annex", "nist-rmf", "-o", card]
     done(*audits, *made)
     first = card.read_bytes()
-    assert done("--verify", card, *audits) == f"{card}: every number is as in the 2 audits.\n"
-    assert done("--verify", card, *audits[::-1], "--info", INFO)
+    good = f"{card}: every number is as in the 2 audits.\n"
+    unchecked = "What the owner states was not checked: give --info as well.\n"
+    assert done("--verify", card, *audits) == good + unchecked
+    assert done("--verify", card, *audits[::-1], "--info", INFO) == good
     done(*audits, *made)
     assert card.read_bytes() == first
 
@@ -120,6 +122,7 @@ def test_a_changed_audit_is_caught(audits, tmp_path):
 def test_missing_and_further_audits_are_caught(audits, tmp_path):
     card = tmp_path / "card.md"
     done(audits[0], "-o", card)
+    assert "the same audit as" in wrong("--verify", card, audits[0], audits[0])
     result = run("--verify", card, audits[1])
     assert result.exit_code == 1
     assert result.stdout.splitlines()[:2] == [
@@ -177,6 +180,8 @@ def test_bad_input(audits, tmp_path):
     assert "not an audit file" in wrong(INFO)
     assert "a card is written as .html" in wrong(*audits, "-o", tmp_path / "card.docx")
     assert "the same audit as" in wrong(audits[0], audits[0])
+    assert "cannot be read" in wrong(*audits, "--verify", tmp_path / "none.md")
+    assert "does not go with --verify" in wrong(*audits, "--verify", INFO, "--suppress", 3)
     assert "PDF cannot be verified" in wrong(*audits, "--verify", tmp_path / "card.pdf")
     info = tmp_path / "service.toml"
     info.write_text('[service]\nnme = "x"\n')

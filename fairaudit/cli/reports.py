@@ -38,6 +38,7 @@ class Annex(str, Enum):
 
 @command
 def card(
+    context: typer.Context,
     audits: Annotated[
         list[Path] | None,
         typer.Argument(help="Audit files.", metavar="[AUDIT]...", show_default=False),
@@ -88,6 +89,8 @@ def card(
     if new_info:
         _begin(start(), output, quiet)
         return
+    if verify is not None:
+        _refuse_others(context)
     files, stated = load(audits or []), Info.read(info) if info is not None else None
     if verify is not None:
         _verify(verify, files, stated)
@@ -101,6 +104,19 @@ def card(
     _write(page, form, output, [*(audits or ()), *([info] if info else [])])
     if not quiet:
         say(f"{output}: written, from {len(files)} audit{'s' if len(files) != 1 else ''}.")
+
+
+def _refuse_others(context: typer.Context) -> None:
+    """Require that nothing is given with --verify that it would not heed."""
+    from fairaudit.exceptions import FairauditError
+
+    for name in ("template", "annex", "suppress", "texts", "output", "new_info"):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            raise FairauditError(
+                f"--{name.replace('_', '-')}: does not go with --verify, which makes the card as it "
+                "was made. Leave it out."
+            )
 
 
 def _begin(text: str, output: Path | None, quiet: bool) -> None:
@@ -172,6 +188,7 @@ def _verify(path: Path, files: list[AuditFile], info: Info | None) -> None:
     """Say where a card differs from its audits, and leave with 1 where it does."""
     from fairaudit.exceptions import FairauditError
     from fairaudit.report.card import verify
+    from fairaudit.report.card.seal import Seal
 
     form = _form(path)
     if form == "pdf":
@@ -190,6 +207,8 @@ def _verify(path: Path, files: list[AuditFile], info: Info | None) -> None:
         raise typer.Exit(1)
     count = f"{len(files)} audit{'s' if len(files) != 1 else ''}"
     sys.stdout.write(f"{path}: every number is as in the {count}.\n")
+    if info is None and Seal.find(text, form).info.answers:
+        sys.stdout.write("What the owner states was not checked: give --info as well.\n")
 
 
 @command
@@ -223,6 +242,8 @@ def plot(
     quiet: Quiet = False,
 ) -> None:
     """Plot a metric by group for papers and slides, with intervals and limits.
+
+    All groups are drawn, however small: it leaves none out as card --suppress does.
 
     Example: fairaudit plot audit.json --by accent --width 85 --font-size 7 -o wer.pdf
     """

@@ -127,6 +127,7 @@ def verify(card: str, form: str, files: Sequence[AuditFile], info: Info | None =
     FairauditError
         If it is no card, or another version of fairaudit made it.
     """
+    _check(files)
     seal = seals.Seal.find(card, form)
     if seal.version != __version__:
         raise FairauditError(
