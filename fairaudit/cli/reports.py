@@ -114,8 +114,8 @@ def _refuse_others(context: typer.Context) -> None:
         source = context.get_parameter_source(name)
         if source is not None and source.name != "DEFAULT":
             raise FairauditError(
-                f"--{name.replace('_', '-')}: does not go with --verify, which makes the card as it "
-                "was made. Leave it out."
+                f"--{name.replace('_', '-')}: does not go with --verify, which makes the card "
+                "anew as it was made. Leave it out."
             )
 
 

@@ -100,7 +100,7 @@ def _size_columns(audit: Audit, metric: Metric, rows: list[Estimate]) -> Iterato
     yield Column("rec.", "records", [str(row.records) for row in rows])
     if cluster := audit.settings["cluster"]:
         short = "spk." if cluster in USUAL_NAMES["speaker"] else "clu."
-        yield Column(short, printable(cluster), [str(row.clusters) for row in rows])
+        yield Column(short, plural(printable(cluster)), [str(row.clusters) for row in rows])
 
 
 def _difference_columns(

@@ -182,7 +182,10 @@ def _four_fifths_says(found: Sequence[Category], independent: bool) -> Iterator[
         )
 
 
-_NO_RATIOS = "No impact ratios: they need two groups to compare, and somebody who was selected."
+_NO_RATIOS = (
+    "No impact ratios are shown: they need two groups that are compared, the one with the highest "
+    "rate among those shown, and somebody who was selected."
+)
 
 
 def _under(value: float | None) -> bool:

@@ -128,14 +128,15 @@ def test_every_task_has_its_headline(people, task):
 
 def test_limits_are_drawn_and_named(audit):
     values = {row.group: row.value for row in estimate_rows(audit, "sex", METRICS["accuracy"])}
-    found = (limit(0.75), limit(0.1, id="gap", comparison="gap", against="m"))
+    found = (limit(0.75), limit(0.1, id="gap", comparison="gap", group="m", against="f"))
     drawn = figure(replace(audit, findings=found), by="sex")
     lines = [artist(drawn, f"limit-0-{i}") for i in range(2)]
-    assert [line.get_xdata()[0] for line in lines] == [0.75, values["m"] - 0.1]
+    gap = max(values["m"], values["f"]) - 0.1
+    assert [line.get_xdata()[0] for line in lines] == [0.75, gap]
     assert all(line.is_dashed() for line in lines)
     assert not artist(drawn, "overall-0").is_dashed()
     assert "limit of most 75.0" in texts(drawn)
-    assert f"limit of gap {100 * (values['m'] - 0.1):.1f}" in texts(drawn)
+    assert f"limit of gap {100 * gap:.1f}" in texts(drawn)
 
 
 def test_a_limit_far_away_is_an_arrow(audit):

@@ -94,7 +94,10 @@ def render(files: Sequence[AuditFile], info: Info, wanted: Wanted, form: str) ->
 
     _check(files)
     write = {"html": html.page, "pdf": html.page, "markdown": markdown.page, "json": data.page}
-    return write[form](make(files, info, wanted), seals.Seal.of(files, info, wanted).text())
+    asked = info.watched()
+    made = make(files, asked, wanted)
+    # Only what the card uses: nobody publishes answers to questions that it does not ask.
+    return write[form](made, seals.Seal.of(files, asked.used(), wanted).text())
 
 
 def _check(files: Sequence[AuditFile]) -> None:

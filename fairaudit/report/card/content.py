@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from fairaudit.report.card import annexes, model_card, service
@@ -11,8 +11,14 @@ from fairaudit.report.card.evidence import evidence, verdicts
 from fairaudit.report.card.info import Info
 from fairaudit.report.card.model import AuditFile, Block, Card, Folded, Prose, Section, Wanted
 from fairaudit.report.card.public import public
-from fairaudit.report.card.statements import applies_to, gap_sheet, lead, settings_sheet
-from fairaudit.report.sheets import Sheet, printable
+from fairaudit.report.card.statements import (
+    applies_to,
+    difference_sheet,
+    gap_sheet,
+    lead,
+    settings_sheet,
+)
+from fairaudit.report.sheets import Sheet
 
 _KINDS = {
     "service-card": "Service card",
@@ -44,22 +50,24 @@ def make(files: Sequence[AuditFile], info: Info, wanted: Wanted) -> Card:
         If an annex needs what the audits do not have, or what may not be shown cannot be left out.
     """
     pairs = [public(file, wanted) for file in files]
-    shown, left_out = [file for file, _ in pairs], [said for _, said in pairs]
-    name = info.text("service.name") or printable(files[0].name)
+    shown = [_marked(file, kept) for file, (kept, _) in zip(files, pairs, strict=True)]
+    left_out, name = [said for _, said in pairs], info.text("service.name")
     front = wanted.template == "model-card"
     return Card(
-        name,
+        name or "Name not stated",
         _KINDS[wanted.template],
-        [*lead(shown), *([_HIDDEN] if _fewer(files, shown) else [])],
+        [*lead(shown), *([_HIDDEN] if any(file.partly for file in shown) else [])],
         list(_sections(shown, left_out, info, wanted)),
-        model_card.metadata(name, shown, info) if front else {},
+        model_card.metadata(name or "not stated", shown, info) if front else {},
     )
 
 
-def _fewer(files: Sequence[AuditFile], shown: Sequence[AuditFile]) -> bool:
-    """Whether any row was left out."""
-    pairs = zip(files, shown, strict=True)
-    return any(len(one.audit.estimates) > len(other.audit.estimates) for one, other in pairs)
+def _marked(file: AuditFile, shown: AuditFile) -> AuditFile:
+    """The file, which says whether groups were left out."""
+    before, after = (
+        {(row.attribute, row.group) for row in each.audit.estimates} for each in (file, shown)
+    )
+    return replace(shown, partly=before > after)
 
 
 def _sections(
@@ -71,11 +79,14 @@ def _sections(
     """The template's own sections, the annexes, and the evidence of each audit."""
     attached = [annexes.section(annex, files, info) for annex in wanted.annexes]
     # What an annex shows is asked for there, so it stands there and nowhere else.
-    seen = _sheets(attached)
+    seen = _Seen()
+    for section in attached:
+        seen.add(section)
     for section in _front(files, info, wanted):
-        yield _once(section, seen)
+        yield seen.once(section)
     yield from attached
-    yield _once(Section("Evidence", list(_evidence(files, left_out, wanted)), "evidence"), seen)
+    evidence = Section("Evidence", list(_evidence(files, left_out, wanted)), "evidence")
+    yield seen.once(evidence)
 
 
 def _evidence(
@@ -100,36 +111,54 @@ def _report(files: Sequence[AuditFile], info: Info) -> Iterator[Section]:
     """The plain report, for the engineer who has to act on it: verdicts and gaps first."""
     audits = [file.audit for file in files]
     yield Section("Verdicts", [Prose(applies_to(files, info)), *verdicts(audits)], "verdicts")
-    tables = [found for found in (gap_sheet(files), settings_sheet(files)) if found]
-    if tables:
-        yield Section("Gaps", tables, "gaps")
-
-
-def _sheets(blocks: Sequence[Block]) -> list[Sheet]:
-    """All tables, however deep."""
-    found = []
-    for block in blocks:
-        if isinstance(block, Sheet):
-            found.append(block)
-        elif isinstance(block, Section | Folded):
-            found += _sheets(block.blocks)
-    return found
+    tables = gap_sheet(files), difference_sheet(files), settings_sheet(files)
+    if found := [table for table in tables if table]:
+        yield Section("Gaps", found, "gaps")
 
 
 _Part = TypeVar("_Part", bound=Section | Folded)
 
 
-def _once(part: _Part, seen: list[Sheet]) -> _Part:
-    """The part without tables that were seen before, which are named; its own are then seen."""
-    return replace(part, blocks=[_kept(block, seen) for block in part.blocks])
+@dataclass
+class _Seen:
+    """Tables that stand in the card already, each with the sections that it stands in."""
 
+    tables: list[tuple[Sheet, str]] = field(default_factory=list)
 
-def _kept(block: Block, seen: list[Sheet]) -> Block:
-    if isinstance(block, Section | Folded):
-        return _once(block, seen)
-    if not isinstance(block, Sheet):
+    def add(self, part: Section | Folded, path: Sequence[str] = ()) -> None:
+        """See all tables of a part."""
+        path = _path(part, path)
+        for block in part.blocks:
+            if isinstance(block, Sheet):
+                self.tables.append((block, _place(path)))
+            elif isinstance(block, Section | Folded):
+                self.add(block, path)
+
+    def once(self, part: _Part, path: Sequence[str] = ()) -> _Part:
+        """The part without tables that were seen, which are named; its own are then seen."""
+        path = _path(part, path)
+        return replace(part, blocks=[self._kept(block, path) for block in part.blocks])
+
+    def _kept(self, block: Block, path: Sequence[str]) -> Block:
+        if isinstance(block, Section | Folded):
+            return self.once(block, path)
+        if not isinstance(block, Sheet):
+            return block
+        if place := next((where for table, where in self.tables if table == block), None):
+            return Prose(f"This table stands in {place}: {block.title}.")
+        self.tables.append((block, _place(path)))
         return block
-    if block in seen:
-        return Prose(f"This table stands elsewhere in this report: {block.title}.")
-    seen.append(block)
-    return block
+
+
+def _path(part: Section | Folded, path: Sequence[str]) -> Sequence[str]:
+    """Titles of the sections that a part lies in, its own last."""
+    return [*path, part.title] if isinstance(part, Section) else path
+
+
+def _place(path: Sequence[str]) -> str:
+    """The innermost two sections: one alone may be called as others are.
+
+    >>> _place(["Evidence", "Audit 2: Decisions, a.csv", "Results"])
+    '"Audit 2: Decisions, a.csv", "Results"'
+    """
+    return ", ".join(f'"{title}"' for title in path[-2:])

@@ -7,7 +7,7 @@ follow (complementary suppression).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -22,6 +22,10 @@ Cell = tuple[str, str | None, str]
 #: A sum of counts that the reader is taken to know: a coefficient for each cell in it.
 _Equation = dict[Cell, int]
 
+#: A rate of one or two clusters would be that of one or two persons. Of respondents in a cell "some
+#: agencies require at least five [...], others require three": threshold rule, OECD Glossary of
+#: Statistical Terms, from the Glossary of Statistical Disclosure Control (UNECE/Eurostat, 2005).
+LEAST_CLUSTERS = 3
 #: Coefficients below this are rounding.
 _ZERO = 1e-9
 
@@ -46,11 +50,25 @@ class _Table:
         return any(level is not None for _, level, _ in self.cells)
 
 
+@dataclass(frozen=True)
+class _Size:
+    """How large cells are, and how large they have to be."""
+
+    counts: Mapping[Cell, int]
+    least: int
+
+    def small(self, cells: Iterable[Cell]) -> bool:
+        """Whether these cells together are too small; cells whose size is not known are not."""
+        known = [self.counts[cell] for cell in cells if cell in self.counts]
+        return bool(known) and sum(known) < self.least
+
+
 def hidden(
     records: Mapping[Cell, int],
     columns: Mapping[Cell, Mapping[str, str]],
     least: int,
     whole: bool = True,
+    clusters: Mapping[Cell, int] | None = None,
 ) -> set[Cell]:
     """Cells to be left out so that no count below `least` can be computed.
 
@@ -59,10 +77,12 @@ def hidden(
     methodology and statistical disclosure control, JASA 75(370), 1980). Known to the reader are
     the total of every attribute, and that the cells of two attributes add up to the same number at
     each value of the columns that they share. First every such equation gets none or at least two
-    hidden cells, the smallest being hidden next. That is not always enough, as equations can be
+    hidden cells, the smallest being hidden next. Then what they leave over: where all that an
+    equation says of hidden cells is their sum, that sum is as good as shown, so the next smallest
+    is hidden until it is `least` records or more. That is not always enough, as equations can be
     combined: so, as long as a small count follows from them (see `determined`), the smallest of the
-    counts that it follows from is hidden too. The second step would do alone, but without the
-    first it hides about half as many cells more.
+    counts that it follows from is hidden too. The last step would do for single cells, but without
+    the first it hides about half as many cells more.
 
     How many records of a group lack a value of another column is taken to be known, which hides
     rather more than has to be.
@@ -77,6 +97,10 @@ def hidden(
         Cells with fewer records are hidden.
     whole : bool
         Whether the cells of an attribute make up all records.
+    clusters : mapping of Cell to int, or None
+        Number of clusters, where records are sampled in clusters: the same is then required of
+        them, at least `LEAST_CLUSTERS` in each cell and in what is left over, where a cluster
+        counts once for each cell.
 
     Examples
     --------
@@ -86,6 +110,14 @@ def hidden(
     >>> sizes = {("x", None, "a"): 3, ("x", None, "b"): 40, ("x", None, "c"): 50}
     >>> sorted(group for _, _, group in hidden(sizes, {cell: {"x": cell[2]} for cell in sizes}, 10))
     ['a', 'b']
+
+    Of four groups two are small. As they would leave over 12 of 362 records, which is too few as
+    well, the next smallest goes with them; then 162 are left over.
+
+    >>> people = {"Alpha": 200, "Beta": 150, "Gamma": 7, "Delta": 5}
+    >>> sizes = {("x", None, name): n for name, n in people.items()}
+    >>> sorted(group for _, _, group in hidden(sizes, {cell: {"x": cell[2]} for cell in sizes}, 20))
+    ['Beta', 'Delta', 'Gamma']
 
     Two attributes and their crossing; a:f is small.
 
@@ -111,17 +143,20 @@ def hidden(
     >>> sorted(group for _, _, group in hidden({**cells, **x, **y}, values, 10))
     ['a:f', 'a:m', 'b:f', 'b:m']
     """
+    sizes = [_Size(records, least), _Size(clusters or {}, LEAST_CLUSTERS)]
     equations = list(_equations(_tables(columns), whole))
     found: set[Cell] = set()
-    further = [cell for cell, count in records.items() if count < least]
+    small = {cell for cell in records if any(size.small([cell]) for size in sizes)}
+    further: Collection[Cell] = small
     while further:
         found |= _with_levels(further, records)
         further = _complement(equations, found, records)
-        further = further or _needed(equations, found, records, least)
+        further = further or _left_over(equations, found, sizes)
+        further = further or _needed(equations, found, records, small)
     return found
 
 
-def _with_levels(cells: Sequence[Cell], records: Mapping[Cell, int]) -> set[Cell]:
+def _with_levels(cells: Collection[Cell], records: Mapping[Cell, int]) -> set[Cell]:
     """The cells; without a group its rows at values of the control go as well."""
     groups = {(attribute, group) for attribute, level, group in cells if level is None}
     return {*cells, *(cell for cell in records if (cell[0], cell[2]) in groups)}
@@ -170,17 +205,37 @@ def _complement(
     return []
 
 
-def _needed(
-    equations: Sequence[_Equation], found: set[Cell], records: Mapping[Cell, int], least: int
+def _left_over(
+    equations: Sequence[_Equation], found: set[Cell], sizes: Sequence[_Size]
 ) -> list[Cell]:
-    """The smallest of the cells from which a count below `least` follows, if one does."""
+    """The smallest cell beside hidden ones whose sum an equation tells, and that are too small.
+
+    It does where they stand on one side of it. On their side others are looked for first: a total
+    that was hidden as well would do, but is worth more.
+    """
+    for cells in equations:
+        gone = [cell for cell in cells if cell in found]
+        sides = {cells[cell] for cell in gone}
+        rest = [cell for cell in cells if cell not in found]
+        if len(sides) == 1 and rest and any(size.small(gone) for size in sizes):
+            return [min(rest, key=lambda c: (cells[c] not in sides, sizes[0].counts[c]))]
+    return []
+
+
+def _needed(
+    equations: Sequence[_Equation],
+    found: set[Cell],
+    records: Mapping[Cell, int],
+    small: Collection[Cell],
+) -> list[Cell]:
+    """The smallest of the cells from which the count of a `small` one follows, if one does."""
     equations = [cells for cells in equations if not found.isdisjoint(cells)]
     if not equations:
         return []
     unknown = [cell for cell in records if cell in found]
     matrix = np.array([[cells.get(cell, 0) for cell in unknown] for cells in equations], float)
-    small = np.array([records[cell] < least for cell in unknown])
-    for j in np.flatnonzero(determined(matrix) & small).tolist():
+    guarded = np.array([cell in small for cell in unknown])
+    for j in np.flatnonzero(determined(matrix) & guarded).tolist():
         used = _used(matrix, j, equations, found)
         if needed := [cell for cell in records if cell in used]:
             return [min(needed, key=records.__getitem__)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fairaudit.audit import Audit, Estimate, Finding
-from fairaudit.report.card.leading import Leading, crossed, leading
+from fairaudit.report.card.leading import Leading, crossed, disparity, leading
 from fairaudit.report.card.model import (
     AuditFile,
     Block,
@@ -74,6 +74,12 @@ _CORRECTIONS = {
     "(Benjamini and Hochberg).",
     "none": "P-values of differences are not adjusted for the number of groups.",
 }
+#: How p-values are adjusted beside groups that are left out, whatever the setting is.
+_ANEW = "bonferroni"
+_ADJUSTED_ANEW = (
+    "Where groups of an attribute are left out, p-values of differences are adjusted over all of "
+    "its groups by Bonferroni's rule."
+)
 _GAPS = (
     "Intervals of gaps are over all pairs of groups at once, so they allow for having picked the "
     "two that differ most. Beside a gap stands the one that chance alone would give."
@@ -111,7 +117,9 @@ def evidence(
         Whether the tables of verdicts and results stand here, or elsewhere in the card.
     """
     at = anchor(position)
-    blocks: list[Block] = [Prose(leading(file.audit)[0], strong=True), *map(Prose, left_out)]
+    found = Leading(file.audit, file.partly)
+    lead = " ".join([leading(file.audit, file.partly)[0], *disparity(found)])
+    blocks: list[Block] = [Prose(lead, strong=True), *map(Prose, left_out)]
     blocks.append(Section("What was audited", [facts(file)], f"{at}-data"))
     if with_verdicts:
         blocks.append(Section("Verdicts", list(verdicts([file.audit])), f"{at}-verdicts"))
@@ -148,10 +156,10 @@ def facts(file: AuditFile) -> Facts:
         ("Made", f"{printable(audit.created)}, by fairaudit {printable(audit.version)}"),
         ("Data", digests(audit)),
         ("Records", used(audit)),
-        ("Left out", dropped(audit)),
+        ("Records left out", dropped(audit)),
         ("Headline metric", f"{spoken(metric)}: {metric.unit}. n counts {metric.counted}"),
         ("Clusters", _clusters(audit)),
-        ("Groups", list(groups(audit)) or "none"),
+        (grouped(file), list(groups(audit)) or "none"),
     ]
     return Facts([*rows, *_telling(audit)])
 
@@ -165,15 +173,28 @@ def _clusters(audit: Audit) -> str:
     return some(overall.clusters, cluster(audit))
 
 
+def grouped(file: AuditFile) -> str:
+    """What a list of groups is called.
+
+    >>> from types import SimpleNamespace as Some
+    >>> grouped(Some(audit=Some(kind="wer"), partly=True))
+    'Groups that are shown'
+    """
+    search = file.audit.kind == "search"
+    if file.partly:
+        return f"{'Slices' if search else 'Groups'} that are shown"
+    return "Slices that the search found" if search else "Groups"
+
+
 def groups(audit: Audit) -> Iterator[str]:
     """How many groups each attribute has, and of how many records the value is not known."""
     for attribute, own in _by_attribute(audit).items():
-        yield _size(attribute, own) + _unknown(own, audit.records.used)
+        yield _size(attribute, own, audit) + _unknown(own, audit.records.used)
 
 
 def sizes(audit: Audit) -> list[str]:
     """How many groups each attribute has."""
-    return [_size(attribute, own) for attribute, own in _by_attribute(audit).items()]
+    return [_size(attribute, own, audit) for attribute, own in _by_attribute(audit).items()]
 
 
 def _by_attribute(audit: Audit) -> dict[str, list[Estimate]]:
@@ -183,10 +204,10 @@ def _by_attribute(audit: Audit) -> dict[str, list[Estimate]]:
     return found
 
 
-def _size(attribute: str, rows: Sequence[Estimate]) -> str:
+def _size(attribute: str, rows: Sequence[Estimate], audit: Audit) -> str:
     known = sum(row.group != MISSING for row in rows)
     word = "crossing" if any(map(crossed, rows)) else "group"
-    return f"{printable(attribute)}: {some(known, word)}"
+    return f"{printable(attribute)}: {some(known, 'slice' if audit.kind == 'search' else word)}"
 
 
 def _unknown(rows: Sequence[Estimate], records: int) -> str:
@@ -341,8 +362,11 @@ def _statistics(audit: Audit) -> Iterator[str]:
     yield f"Each {level(audit)[1]} is of its row alone: {how}."
     if audit.kind == "search":
         return
-    if any(row.kind == "difference" for row in audit.comparisons):
+    adjusted = {row.adjustment for row in audit.comparisons if row.kind == "difference"}
+    if adjusted - {_ANEW}:
         yield _CORRECTIONS.get(settings.get("corr") or "", "P-values: as the settings say.")
+    if _ANEW in adjusted:
+        yield _ADJUSTED_ANEW
     gaps = [row for row in audit.comparisons if row.kind == "gap"]
     if gaps and settings.get("int") != "percentile":
         yield _GAPS

@@ -30,11 +30,13 @@ _COUNTING = {
     "Interval": "The values that go with the data: at 95 %, such intervals hold the true value in "
     "95 of 100 audits.",
 }
-_COMPARING = {
+_GAPS = {
     "Gap": "The worst group's value less the best one's; where neither side is better, the largest "
     "less the smallest.",
     "What chance alone gives": "The gap to expect of groups that do not differ, because each was "
     "sampled. A gap tells something as far as it exceeds that.",
+}
+_COMPARING = {
     "p": "How often chance alone would show as much, if groups did not differ.",
 }
 _JUDGING = {
@@ -63,6 +65,8 @@ def _terms(files: Sequence[AuditFile]) -> Iterator[tuple[str, str]]:
     if not any(audit.settings.get("cluster") for audit in audits):
         unused.add(_CLUSTER)
     yield from ((term, said) for term, said in _COUNTING.items() if term not in unused)
+    if any(row.kind == "gap" for audit in audits for row in audit.comparisons):
+        yield from _GAPS.items()
     if any(audit.comparisons for audit in audits):
         yield from _COMPARING.items()
     if any(audit.findings for audit in audits):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ _START = """\
 @dataclass(frozen=True)
 class Info:
     """What the owner of a service states.
+
+    Only `texts` reads the answers, so that `watched` sees what is asked for.
 
     Attributes
     ----------
@@ -98,6 +101,35 @@ class Info:
         """What was answered, with the question."""
         return Stated(self.texts(key), _ASKED[key].asked, key)
 
+    def watched(self) -> Watched:
+        """The same answers, which remember what was asked for."""
+        return Watched(self.answers)
+
+
+@dataclass(frozen=True)
+class Watched(Info):
+    """Answers that remember which of them were asked for: others need not be published.
+
+    Examples
+    --------
+    >>> info = Info({"service.name": ("Calls",), "service.contact": ("ann@example.org",)}).watched()
+    >>> info.text("service.name"), info.texts("use.intended")
+    ('Calls', ())
+    >>> info.used()
+    Info(answers={'service.name': ('Calls',)})
+    """
+
+    _asked: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """What was answered; nothing where nothing was."""
+        self._asked.add(key)
+        return super().texts(key)
+
+    def used(self) -> Info:
+        """The answers that were asked for, alone."""
+        return Info({key: texts for key, texts in self.answers.items() if key in self._asked})
+
 
 def _tables() -> dict[str, list[str]]:
     """The keys of each table."""
@@ -109,13 +141,20 @@ def _tables() -> dict[str, list[str]]:
 
 
 def _texts(section: Section, key: str) -> tuple[str, ...]:
-    """One text or several, none of them blank, without white space around them."""
+    """One text or several, none of them blank, without white space around them.
+
+    A date without quotes is as good as one with them.
+    """
     value = section.content[key]
-    texts = [value] if isinstance(value, str) else value
-    good = isinstance(texts, Sequence) and all(isinstance(t, str) and t.strip() for t in texts)
-    if not good or not texts:
+    texts = [_text(each) for each in (value if isinstance(value, list | tuple) else [value])]
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
         raise section.refuse(key, "a text in quotes, or a list of them, none of them empty")
     return tuple(text.strip() for text in texts)
+
+
+def _text(value: Any) -> Any:
+    """A date as text, all else as it is."""
+    return value.isoformat() if isinstance(value, dt.date) else value
 
 
 def start() -> str:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from fairaudit.audit import Audit, Estimate
+from fairaudit.audit import Audit, Comparison, Estimate
 from fairaudit.metrics import METRICS, Metric
-from fairaudit.report.card.words import amount, cluster, files, listed, some, spoken
-from fairaudit.report.figures import Figures
-from fairaudit.report.sheets import level, printable
+from fairaudit.report.card.words import amount, cluster, counted, files, listed, some, spoken
+from fairaudit.report.figures import PERCENT, Figures, p_text
+from fairaudit.report.sheets import level, printable, reference
 from fairaudit.stats.standardised import REST
 from fairaudit.stats.sums import MISSING
 
@@ -37,9 +37,12 @@ class Leading:
     Attributes
     ----------
     audit : Audit
+    partly : bool
+        Whether groups were left out of it, as they may not be shown.
     """
 
     audit: Audit
+    partly: bool = False
 
     @property
     def metric(self) -> Metric:
@@ -105,15 +108,123 @@ class Leading:
         ends = {"lower": ("highest",), "higher": ("lowest",), None: ("lowest", "highest")}
         return ends[self.metric.direction]
 
+    @property
+    def gaps(self) -> list[Comparison]:
+        """Gaps in the main setting: of the headline metric, and those that have a name."""
+        return [
+            row
+            for row in self.audit.comparisons
+            if row.kind == "gap"
+            and (row.name or row.metric == self.metric.name)
+            and (row.variant or None) == (self.variant or None)
+        ]
 
-def leading(audit: Audit) -> list[str]:
-    """The sentences that lead, the first of which stands on its own."""
-    found = Leading(audit)
+    @property
+    def differences(self) -> list[Comparison]:
+        """Of attributes whose gaps are left out the most evident difference in each such metric."""
+        having, found = {row.attribute for row in self.gaps}, dict[Any, Comparison]()
+        for row in self.audit.comparisons if self.partly else ():
+            main = (row.variant or None) == (self.variant or None)
+            if row.kind == "difference" and main and row.attribute not in having:
+                key = row.attribute, row.metric
+                found[key] = min(found.get(key, row), row, key=_evidence)
+        return [row for row in found.values() if METRICS[row.metric] in self._compared]
+
+    @property
+    def _compared(self) -> list[Metric]:
+        """The headline metric, and those whose equality has a name."""
+        return [self.metric, *(metric for metric in METRICS.values() if metric.parity)]
+
+
+def _evidence(row: Comparison) -> tuple[float, float]:
+    """By which the more evident difference comes first."""
+    return 2.0 if row.p_adjusted is None else row.p_adjusted, -abs(row.value or 0.0)
+
+
+def leading(audit: Audit, partly: bool = False, picked: bool = True) -> list[str]:
+    """The sentences that lead, the first of which stands on its own.
+
+    Parameters
+    ----------
+    audit : Audit
+    partly : bool
+        Whether groups were left out of it, as they may not be shown.
+    picked : bool
+        Whether to say what being picked as the worst does to a value.
+    """
+    found = Leading(audit, partly)
+    first = [_first(found), *disparity(found)]
+    if len(found.groups) > 1:
+        first += [*(_picked(found) if picked else []), *_left_out(found)]
+    return [*first, *(_overall(found) if found.groups else [])]
+
+
+def in_short(audit: Audit, partly: bool = False) -> str:
+    """What leads in one sentence, where there are many audits."""
+    found = Leading(audit, partly)
+    first, more = _first(found).removesuffix("."), list(disparity(found))
+    return f"{first}; {more[0][0].lower()}{more[0][1:]}" if more else f"{first}."
+
+
+def is_picked(audit: Audit) -> bool:
+    """Whether the value that leads was picked out of several."""
+    return any(_picked(Leading(audit)))
+
+
+def _first(found: Leading) -> str:
     if not found.groups:
-        return [_without_groups(found)]
-    if len(found.groups) == 1:
-        return [_one_group(found), *_overall(found)]
-    return [_sentence(found), _picked(found), *_left_out(found), *_overall(found)]
+        return _without_groups(found)
+    return _sentence(found) if len(found.groups) > 1 else _one_group(found)
+
+
+def disparity(found: Leading) -> Iterator[str]:
+    """The largest gap that is shown, where it is not that of the headline metric.
+
+    Of equal opportunity and predictive equality, equalized odds is only the larger.
+    """
+    alpha, own = 1 - found.audit.settings["ci"], found.metric.name
+    shown = [
+        row
+        for row in [*found.gaps, *found.differences]
+        if row.value is not None
+        and (p := tested(row)) is not None
+        and p < alpha
+        and row.metric in METRICS
+        and METRICS[row.metric].scale == "percent"
+    ]
+    # The first of the largest, and of those the headline.
+    ranked = sorted(shown, key=lambda row: (-abs(row.value or 0), row.metric != own))
+    if ranked and ranked[0].metric != own:
+        most = "Shown to differ most" if found.metric.scale == "percent" else "Differs as well"
+        among = " (leaving aside what is left out)" if found.partly else ""
+        yield f"{most}{among}: {_gap(ranked[0], found.audit)}."
+
+
+def tested(row: Comparison) -> float | None:
+    """The p-value of a gap, or of a difference that was picked among those of other groups."""
+    return row.p_value if row.kind == "gap" else row.p_adjusted
+
+
+def _gap(row: Comparison, audit: Audit) -> str:
+    """What differs, by how much, and between whom."""
+    sure = p_text(tested(row))
+    if row.ci_low is not None and row.ci_high is not None:
+        low, high = PERCENT.value(row.ci_low), PERCENT.value(row.ci_high)
+        sure = f"{level(audit)[1]} {low} to {high}, {sure}"
+    what = f"{spoken(METRICS[row.metric])} by {printable(row.attribute or '')}"
+    value = PERCENT.value(row.value, "" if row.kind == "gap" else "+")
+    return f"{what}, {value} points ({sure}), {opposed(row)}"
+
+
+def opposed(row: Comparison) -> str:
+    """Who is compared with whom.
+
+    >>> opposed(Comparison("sex", "accuracy", "difference", "f", "(rest)"))
+    'f against the rest'
+    """
+    name = reference(row.against)
+    the = "" if name == printable(row.against or "") else "the "
+    return f"{printable(row.group or '')} against {the}{name}"
 
 
 def _sentence(found: Leading) -> str:
@@ -121,7 +232,7 @@ def _sentence(found: Leading) -> str:
     ends = " and the ".join(found.ends)
     worst = [_value_of(found, end) for end in found.ends]
     verb = "is" if len(worst) == 1 else "are"
-    over = f"The {ends} {spoken(found.metric)}{_at(found)} over {_over(found.groups, found.audit)}"
+    over = f"The {ends} {spoken(found.metric)}{_at(found)} over {_over(found)}"
     return f"{over} {verb} {', and '.join(worst)}, on {dataset(found.audit)}."
 
 
@@ -129,7 +240,7 @@ def _value_of(found: Leading, end: str) -> str:
     row = found.worst(end)
     equal = sum(other.value == row.value for other in found.groups) - 1
     others = f" and as {end.removesuffix('est')} for {some(equal, 'other')}" if equal else ""
-    return f"{valued(row, found)}, for {who(row)}{others}"
+    return f"{valued(row, found)}, for {_whom(row, found)}{others}"
 
 
 def valued(row: Estimate, found: Leading, said: bool = True) -> str:
@@ -143,36 +254,79 @@ def valued(row: Estimate, found: Leading, said: bool = True) -> str:
 
 
 def who(row: Estimate) -> str:
-    """A group and what it was grouped by; of a slice all its values."""
+    """A group and what it was grouped by."""
     return f"{printable(row.group)} ({printable(row.attribute or '')})"
 
 
-def _over(groups: Sequence[Estimate], audit: Audit) -> str:
+def _whom(row: Estimate, found: Leading) -> str:
+    """A group; of a slice all its values, as tables of slices have them."""
+    if found.audit.kind != "search":
+        return who(row)
+    return ", ".join(f"{printable(name)}={printable(v)}" for name, v in row.values.items())
+
+
+#: What is said of the records in which slices were measured.
+_APART = "that had no part in the search"
+
+
+def _over(found: Leading) -> str:
     """How many groups and crossings, and how small they are at least."""
-    least = min(row.records for row in groups)
-    size = f"with at least {some(least, 'record')} each"
-    if audit.kind == "search":
-        slices = f"the {some(len(groups), 'slice')} that the search found"
-        return f"{slices}, {size} in which it was not found,"
-    crossings = sum(crossed(row) for row in groups)
-    parts = {"group": len(groups) - crossings, "crossing": crossings}
-    return f"{listed([some(n, word) for word, n in parts.items() if n])} {size}"
+    least = _size(found.groups, found)
+    if found.audit.kind == "search":
+        slices = f"{some(len(found.groups), 'slice')} that {_search_found(found)}"
+        return f"the {slices}, each measured in at least {least} {_APART},"
+    crossings = sum(crossed(row) for row in found.groups)
+    parts = {"group": len(found.groups) - crossings, "crossing": crossings}
+    names = listed([some(n, word) for word, n in parts.items() if n])
+    if found.partly:
+        return f"the {names} that are shown, with at least {least} each,"
+    return f"{names} with at least {least} each"
 
 
-def _picked(found: Leading) -> str:
-    """What being picked as the worst does to a value."""
-    many = f"{len(found.groups):,}"
-    own = "without correction for having been picked"
+def _search_found(found: Leading) -> str:
+    return "are shown of those that a search found" if found.partly else "a search found"
+
+
+def _size(rows: Sequence[Estimate], found: Leading) -> str:
+    """The fewest records, and what the metric counts in them where that is less."""
+    records, n = min(row.records for row in rows), min(row.n for row in rows)
+    said = some(records, "record")
+    if n >= records or found.audit.settings.get("weight") is not None:
+        return said
+    return f"{said} ({counted(n, found.metric)})"
+
+
+def _picked(found: Leading) -> Iterator[str]:
+    """What being picked as the worst does to a value; nothing where all are alike."""
+    if len({row.value for row in found.groups}) < 2:
+        return
+    many, own = f"{len(found.groups):,}", _own([found.worst(end) for end in found.ends])
     if len(found.ends) > 1:
-        return (
-            f"The ends of {many} tend to lie farther apart in a sample than in truth; "
-            f"their intervals are their own, {own}."
-        )
+        yield f"The ends of {many} tend to lie farther apart in a sample than in truth{own}."
+        return
     end = found.ends[0]
-    return (
+    yield (
         f"The {end} of {many} tends to look {end.removesuffix('est')}er than it is, as chance had "
-        f"a part in which one it was; its interval is its own, {own}."
+        f"a part in which one it was{own}."
     )
+
+
+def _own(picked: Sequence[Estimate]) -> str:
+    """Of what the intervals are, where there are any."""
+    n = sum(row.ci_low is not None for row in picked)
+    whose = {0: "", 1: "its interval is its own", 2: "their intervals are their own"}[n]
+    if n < len(picked):
+        whose = whose and "the interval is of its group alone"
+    return whose and f"; {whose}, without correction for having been picked"
+
+
+def worst_of(found: Leading) -> str:
+    """The worst of the groups in a sentence of its own, without data and sizes."""
+    ends = " and the ".join(found.ends)
+    verb = "is" if len(found.ends) == 1 else "are"
+    among = some(len(found.groups), "slice" if found.audit.kind == "search" else "group")
+    values = ", and ".join(_value_of(found, end) for end in found.ends)
+    return f"The {ends} of {among}{' that are shown' * found.partly} {verb} {values}."
 
 
 def _left_out(found: Leading) -> Iterator[str]:
@@ -189,9 +343,16 @@ def _overall(found: Leading) -> Iterator[str]:
 
 def _one_group(found: Leading) -> str:
     [row] = found.groups
+    size = _size([row], found)
+    if found.audit.kind == "search":
+        only, measured = f"slice that {_search_found(found)}", f"measured in {size} {_APART}"
+        only = only.replace("are shown", "is shown")
+    else:
+        only = "group that is shown with one" if found.partly else "group that has one"
+        measured = f"with {size}"
     return (
-        f"The {spoken(found.metric)}{_at(found)} of the only group that has one, {who(row)}, with "
-        f"{some(row.records, 'record')}, is {valued(row, found)}, on {dataset(found.audit)}."
+        f"The {spoken(found.metric)}{_at(found)} of the only {only}, {_whom(row, found)}, "
+        f"{measured}, is {valued(row, found)}, on {dataset(found.audit)}."
     )
 
 
@@ -208,11 +369,12 @@ def _without_groups(found: Leading) -> str:
 
 def _no_groups(found: Leading) -> str:
     """Why there are no groups."""
-    if found.audit.kind == "search":
-        return "; the search shows no slice to differ"
-    if not found.all_groups:
-        return "; nothing was grouped by"
-    return "; no group can be compared"
+    search = found.audit.kind == "search"
+    if found.all_groups:
+        return f"; no group {'that is shown ' if found.partly else ''}can be compared"
+    if found.partly:
+        return f"; the {'slices that a search found' if search else 'groups'} are left out"
+    return f"; {'the search shows no slice to differ' if search else 'records were not grouped'}"
 
 
 def _at(found: Leading) -> str:

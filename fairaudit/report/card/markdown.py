@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from fairaudit.report import markup
 from fairaudit.report.card.hub import front_matter
@@ -30,6 +30,10 @@ _LISTED = 1
 #: Categories of Unicode that anchors keep: Ruby's ``\p{Word}``, by which GitHub makes them.
 _WORD = re.compile("[LM]|N[dl]|Pc")
 _NOT_STATED = "**Not stated.**"
+#: An address that the owner gave; what ends a sentence is no part of it.
+_LINK = re.compile(r"(https://[^\s<>\"']*[^\s<>\"'.,;:!?)])")
+#: Addresses that are links as they are: none of it is markup, an escape or a character reference.
+_SAFE = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?([/?#][A-Za-z0-9._~/?=&%+:,#-]*)?")
 
 
 def page(card: Card, seal: str) -> str:
@@ -93,14 +97,52 @@ def _text(block: Prose | Bullets | Facts | Stated) -> str:
 def _fact(term: str, stated: str | Sequence[str] | None) -> str:
     """An item of a list; several texts are a list below it."""
     if stated is None or isinstance(stated, str):
-        return f"- {strong(term + ':')} {_NOT_STATED if stated is None else escaped(stated)}"
-    return f"- {strong(term + ':')}\n{markup.bullets(stated, '  ')}"
+        return f"- {strong(term + ':')} {_NOT_STATED if stated is None else linked(stated)}"
+    return f"- {strong(term + ':')}\n{_list(stated, '  ')}"
 
 
 def _stated(block: Stated) -> str:
     if not block.texts:
         return f"{_NOT_STATED} {escaped(block.asked)} ({markup.code(block.key)})"
-    return markup.prose(block.texts[0]) if len(block.texts) == 1 else markup.bullets(block.texts)
+    return _paragraph(block.texts[0]) if len(block.texts) == 1 else _list(block.texts)
+
+
+def _list(texts: Sequence[str], indent: str = "") -> str:
+    return "\n".join(f"{indent}- {_paragraph(text)}" for text in texts)
+
+
+def _paragraph(text: str) -> str:
+    """A paragraph or an item of a list, with links."""
+    first, *others = _LINK.split(text.strip())
+    return _spaced(first, markup.prose) + "".join(_parts(others, links=0))
+
+
+def linked(text: str) -> str:
+    """What the owner states, with links where it says ``https://`` and nothing odd.
+
+    >>> linked("a <b> at https://example.org/?a&b=1.")
+    'a &#60;b&#62; at <https://example.org/?a&b=1>.'
+    >>> linked("https://example.org/*a*")
+    'https&#58;//example.org/&#42;a&#42;'
+    """
+    return "".join(_parts(_LINK.split(text.strip()), links=1))
+
+
+def _parts(parts: Sequence[str], links: int) -> Iterator[str]:
+    """Text and addresses in turns; ``links`` is where the first address stands."""
+    for n, part in enumerate(parts):
+        safe = n % 2 == links and _SAFE.fullmatch(part)
+        yield f"<{part}>" if safe else _spaced(part, escaped)
+
+
+def _spaced(part: str, write: Callable[[str], str]) -> str:
+    r"""A part of a text with a space where there are some, as they are left out at the ends.
+
+    >>> _spaced(" a* ", escaped), _spaced("\n", escaped)
+    (' a&#42; ', ' ')
+    """
+    before, after = " " * part[:1].isspace(), " " * part[-1:].isspace()
+    return f"{before}{write(part)}{after}" if part.strip() else before
 
 
 def _folded(block: Folded, depth: int) -> Iterator[str]:

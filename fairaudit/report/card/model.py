@@ -18,11 +18,20 @@ Annex = Literal["ll144", "eu-ai-act", "nist-rmf"]
 
 @dataclass(frozen=True)
 class AuditFile:
-    """An audit, the name of its file without folders, and the SHA-256 of the file's bytes."""
+    """An audit, the name of its file without folders, and the SHA-256 of the file's bytes.
+
+    Attributes
+    ----------
+    name, sha256 : str
+    audit : Audit
+    partly : bool
+        Whether groups were left out of the audit, as they may not be shown.
+    """
 
     name: str
     sha256: str
     audit: Audit
+    partly: bool = False
 
     @classmethod
     def load(cls, path: Path) -> AuditFile:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fairaudit.audit import Audit
 from fairaudit.report.card.evidence import part, results
 from fairaudit.report.card.fields import FIELDS
 from fairaudit.report.card.glossary import glossary
@@ -19,6 +18,7 @@ from fairaudit.report.card.statements import (
     PRACTICES,
     applies_to,
     asked,
+    difference_sheet,
     each,
     gap_sheet,
     identity,
@@ -80,8 +80,8 @@ def _metrics(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
     yield Section("Variation approaches", [Prose(approaches)], "variation")
 
 
-def _threshold(audit: Audit) -> Iterator[str]:
-    value = audit.settings.get("threshold")
+def _threshold(file: AuditFile) -> Iterator[str]:
+    value = file.audit.settings.get("threshold")
     if value is None:
         yield "No threshold was set by the audit."
     else:
@@ -96,14 +96,15 @@ def _data(info: Info) -> Iterator[Block]:
 
 def _analyses(files: Sequence[AuditFile]) -> Iterator[Block]:
     """Every table of the audits: by single attributes, then by crossings."""
-    yield from filter(None, (gap_sheet(files), settings_sheet(files)))
+    yield from filter(None, (gap_sheet(files), difference_sheet(files), settings_sheet(files)))
     for crossings, name, said, at in _PARTS:
         own = [
             Section(f"Audit {i}, {said}", list(results(audit)), f"{at}-{i}")
             for i, file in enumerate(files, 1)
             if (audit := part(file.audit, crossings)) is not None
         ]
-        yield Section(name, own or [Prose("None of the audits has any.")], at)
+        shown = "has any that may be shown" if any(file.partly for file in files) else "has any"
+        yield Section(name, own or [Prose(f"None of the audits {shown}.")], at)
 
 
 def _caveats(info: Info) -> Iterator[Block]:
@@ -128,8 +129,8 @@ def metadata(name: str, files: Sequence[AuditFile], info: Info) -> dict[str, Any
     found: dict[str, Any] = {}
     for field in FIELDS:
         table, key = field.key.split(".")
-        texts = info.texts(field.key)
-        if table == "hub" and texts:
+        # Asked for only where it is written: what nobody asks for is not published.
+        if table == "hub" and (texts := info.texts(field.key)):
             found[key] = list(texts) if field.several else ", ".join(texts)
     index = model_index(name, files, info.text("hub.pipeline_tag"))
     # The Hub refuses an index without results.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fairaudit.report.card.evidence import RULE, sources
+from fairaudit.report.card.disclosure import LEAST_CLUSTERS
+from fairaudit.report.card.evidence import NOTHING_JUDGED, RULE, sources
 from fairaudit.report.card.glossary import glossary
 from fairaudit.report.card.info import Info
-from fairaudit.report.card.leading import leading
 from fairaudit.report.card.model import (
     AuditFile,
     Block,
@@ -25,17 +25,22 @@ from fairaudit.report.card.statements import (
     PRACTICES,
     applies_to,
     asked,
+    concluded,
+    difference_sheet,
     each,
     gap_sheet,
     held,
     identity,
+    is_varied,
     judged,
     measured,
+    picked,
     questions,
     review,
     scope,
     settings_sheet,
     varied,
+    worst,
 )
 from fairaudit.report.sheets import printable
 
@@ -45,8 +50,10 @@ _PREAMBLE = (
     "named here do not carry over to other data by themselves: test on your own content."
 )
 _COUNTED = (
-    "Each record is counted once, counts are summed by group and divided last, so every value "
-    "comes with the number of records behind it, an interval, and the line that reproduces it."
+    "Counts of the records are summed by group and divided last; only what is called a mean is "
+    "one of quotients, and records count by their weights where an audit names some. Tables of a "
+    "headline metric have the number of records behind each value, and its interval where there "
+    "is one. Values of further metrics stand alone; the audit files have their intervals."
 )
 _WHOM = (
     "Groups may be what fairness is about, what may confound it, or both: who reads a difference "
@@ -111,7 +118,10 @@ def _design(files: Sequence[AuditFile], info: Info, wanted: Wanted) -> Section:
 
 def _left_out(wanted: Wanted) -> Iterator[str]:
     if wanted.suppress:
-        yield f"Groups with fewer than {wanted.suppress:,} records are left out of this card."
+        yield (
+            f"Groups with fewer than {wanted.suppress:,} records, or from fewer than "
+            f"{LEAST_CLUSTERS} clusters, are left out of this card."
+        )
 
 
 def _methodology(files: Sequence[AuditFile]) -> Iterator[Block]:
@@ -123,9 +133,11 @@ def _methodology(files: Sequence[AuditFile]) -> Iterator[Block]:
 
 def _fairness(files: Sequence[AuditFile]) -> Iterator[Block]:
     """The worst group of each audit, gaps beside what chance gives, verdicts."""
-    yield Bullets(each(files, lambda audit: [" ".join(leading(audit))]))
-    if found := gap_sheet(files):
-        yield found
+    yield Bullets(worst(files))
+    yield from map(Prose, picked(files))
+    yield from filter(None, (gap_sheet(files), difference_sheet(files)))
+    if said := each(files, concluded):
+        yield Bullets(said)
     yield Prose(judged([file.audit for file in files]))
     yield Prose(_WHOM)
 
@@ -136,14 +148,17 @@ def _robustness(files: Sequence[AuditFile]) -> Iterator[Block]:
         yield found
     if others:
         yield Bullets(others)
-    if not found and not others:
+    if not found and is_varied(files):
+        yield Prose("There are several settings; what they give stands in the evidence.")
+    elif not found and not others:
         yield Prose("The audits vary no setting.")
 
 
 def _transparency(files: Sequence[AuditFile]) -> Iterator[Block]:
     yield Prose(
         "The evidence at the end has, for each audit, every setting, the digests of the data, a "
-        "signature and the command line: with the same data they give the same numbers."
+        "signature and, where there was one, the command line: with the same data they give the "
+        "same numbers."
     )
     yield Facts([(printable(file.name), f"SHA-256 {file.sha256}") for file in files])
 
@@ -153,7 +168,7 @@ def _governance(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
     if found := sources(findings):
         yield Bullets(found)
     else:
-        yield Prose("The audits hold nothing against a limit.")
+        yield Prose(NOTHING_JUDGED)
     waived = {f"{printable(f.id)}: {printable(f.waiver)}" for f in findings if f.waiver}
     if waived:
         yield Bullets([f"Waived: {text}" for text in sorted(waived)])

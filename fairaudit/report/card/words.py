@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from fairaudit.audit import Audit
 from fairaudit.metrics import Metric
-from fairaudit.report.figures import Figures
+from fairaudit.report.figures import Figures, count
 from fairaudit.report.headline import plural
 from fairaudit.report.sheets import printable
 
@@ -17,6 +17,8 @@ _ACRONYMS = {"wer", "cer", "mer", "wil", "ser", "auc", "roc", "f1", "r2", "bpsn"
 _NAMES = {"brier": "Brier", "theil": "Theil"}
 #: What audits call data that come from no file.
 _NO_FILES = {"(frame)": "a data frame", "(stdin)": "standard input"}
+#: What metrics count, in words that need no explanation.
+_COUNTED = {"positives": "positive labels", "negatives": "negative labels"}
 _TASKS = {
     "multiclass": "Decisions among several classes",
     "regression": "Predicted numbers",
@@ -63,6 +65,17 @@ def some(n: float, word: str) -> str:
     ('1 group', '2,880 records', '2 agencies')
     """
     return f"1 {word}" if n == 1 else f"{n:,} {plural(word)}"
+
+
+def counted(n: float, metric: Metric) -> str:
+    """How many of what a metric counts.
+
+    >>> from fairaudit.metrics import METRICS
+    >>> counted(1.0, METRICS["true_positive_rate"]), counted(4.0, METRICS["wer_speaker"])
+    ('1 positive label', '4 clusters')
+    """
+    what = _COUNTED.get(metric.counted, metric.counted)
+    return f"{count(n)} {what.removesuffix('s') if n == 1 else what}"
 
 
 def listed(texts: Sequence[str], most: int | None = None) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
+import fairaudit
 from fairaudit import toml
 from fairaudit.report.card.content import make
 from fairaudit.report.card.info import Info, start
@@ -116,7 +119,7 @@ def test_what_leads_a_card_on_several_audits() -> None:
     assert lead[2].startswith("What is picked as the worst of many tends to look worse")
     assert len(lead) == 4
     alone = card(audit(overall()), audit(overall())).lead
-    assert alone[2:] == ["Nothing was held against a limit: no rubric was applied."]
+    assert alone[2:] == ["No rubric was applied: nothing was held against a limit."]
 
 
 def test_to_what_it_applies_and_as_of_when() -> None:
@@ -149,8 +152,11 @@ def test_what_the_owner_states_stands_in_the_card() -> None:
     assert rows["Contact"] is None
 
 
-def test_without_a_name_the_file_gives_the_title() -> None:
-    assert card(JUDGED).title == "0.json"
+def test_without_a_name_none_is_made_up() -> None:
+    found = card(JUDGED, template="model-card")
+    assert found.title == "Name not stated"
+    [model] = found.metadata["model-index"]
+    assert model["name"] == "not stated"
 
 
 def test_the_gap_stands_beside_what_chance_gives() -> None:
@@ -159,6 +165,206 @@ def test_the_gap_stands_beside_what_chance_gives() -> None:
         ["accent", "WER", "caribbean against us", "10.0 points", "[0.0, 30.0]", "4.0", "0.030"]
     ]
     assert table.sentences[0].startswith("Intervals are over all pairs of groups at once")
+
+
+GAPS = [
+    gap(metric="accuracy", name="accuracy_equality_difference", value=0.02, p_value=0.4),
+    gap(metric="true_positive_rate", name="equal_opportunity_difference", value=0.2, p_value=0.03),
+    gap(metric="false_positive_rate", name="predictive_equality_difference", value=0.213,
+        low=0.14, high=0.286, p_value=0.001),
+    gap(metric="equalized_odds", name="equalized_odds_difference", value=0.213, p_value=0.002),
+    gap(metric="f1", value=0.9, p_value=0.001),
+    gap(metric="accuracy", attribute="sex", name="accuracy_equality_difference", p_value=None),
+    gap(metric="selection_rate", attribute="sex", name="demographic_parity_difference",
+        value=0.5, p_value=0.001, variant={"threshold": 0.9}),
+]  # fmt: skip
+DECIDED = audit(
+    overall(metric="accuracy"), estimate("us", 0.7, 0.6, 0.8, metric="accuracy"),
+    estimate("caribbean", 0.68, 0.6, 0.8, metric="accuracy"),
+    comparisons=GAPS, settings={"metrics": ["accuracy", "f1"]},
+)  # fmt: skip
+
+
+def gaps_of(found: Card) -> Sheet:
+    return next(b for b in section(found, "design-fairness").blocks if isinstance(b, Sheet))
+
+
+def test_gaps_that_have_a_name_stand_in_front_by_their_evidence() -> None:
+    """Of the main setting: not f1, which has no name, and not what is said of a threshold."""
+    table = gaps_of(card(DECIDED))
+    assert [(row[0], row[1], row[3], row[6]) for row in table.rows] == [
+        ("accent", "false positive rate (predictive equality)", "21.3 points", "0.001"),
+        ("accent", "true or false positive rate (equalized odds)", "21.3 points", "0.002"),
+        ("accent", "true positive rate (equal opportunity)", "20.0 points", "0.030"),
+        ("accent", "accuracy", "2.0 points", "0.400"),
+        ("sex", "accuracy", "10.0 points", "-"),
+    ]
+    assert table.sentences[1:] == [
+        "Of 4 gaps 3 are shown to be more than chance (p<0.05, not adjusted over the gaps)."
+    ]
+    report = card(DECIDED, template="report").sections[1]
+    [analyses] = [b for b in section(card(DECIDED, template="model-card"), "quantitative-analyses")
+                  .blocks if isinstance(b, Sheet)]  # fmt: skip
+    assert report.blocks[0] == analyses == table
+
+
+@pytest.mark.parametrize(
+    ("p", "said"), [((0.4, 0.2), "none is"), ((0.01, 0.2), "1 is"), ((0.01, 0.04), "2 are")]
+)
+def test_how_many_gaps_are_more_than_chance(p: tuple, said: str) -> None:
+    rows = [gap(p_value=each, attribute=by) for each, by in zip(p, ("accent", "sex"), strict=True)]
+    table = gaps_of(card(replace(JUDGED, comparisons=tuple(rows))))
+    assert table.sentences[1].startswith(f"Of 2 gaps {said} shown to be more than chance (p<0.05,")
+
+
+def test_where_gaps_are_left_out_differences_have_a_table() -> None:
+    """One of four groups is small: it goes with the next smallest, and so does the gap."""
+    rng = np.random.default_rng(1)
+    group = np.repeat(["a", "b", "c", "d"], [250, 220, 200, 9])
+    data = pd.DataFrame({"group": group, "y": rng.integers(0, 2, group.size)})
+    data["yhat"] = np.where(data["group"] == "a", 1 - data["y"], data["y"])
+    made = fairaudit.errors(data, by="group", label="y", prediction="yhat", resamples=200)
+    found = card(made, suppress=10)
+    [table] = [b for b in section(found, "design-fairness").blocks if isinstance(b, Sheet)]
+    assert table.title == "Differences, where gaps are left out"
+    worst = next(row for row in table.rows if row[1] == "accuracy")
+    # All of a are wrong and nobody else is.
+    assert list(worst[:4]) == ["group", "accuracy", "a against the rest", "-100.0 points"]
+    assert worst[-1] == "<0.001"
+    assert {row[1].partition(" (")[0] for row in table.rows} <= {
+        "accuracy", "selection rate", "true positive rate", "false positive rate",
+        "positive predictive value",
+    }  # fmt: skip
+    for template, at in (("model-card", "quantitative-analyses"), ("report", "gaps")):
+        assert table in section(card(made, suppress=10, template=template), at).blocks
+    assert "Differences, where" not in str(card(made))
+
+
+def test_of_many_audits_only_the_foremost_gaps_stand_in_front() -> None:
+    table = gaps_of(card(*[replace(DECIDED, created=f"2026-03-0{i}") for i in range(1, 6)]))
+    assert [row[1] for row in table.rows[:3]] == [
+        "false positive rate (predictive equality), audit 1", "accuracy, audit 1",
+        "accuracy, audit 1",
+    ]  # fmt: skip
+    assert len(table.rows) == 15
+    assert table.sentences[1].startswith("Of 20 gaps 15 are shown to be more than chance")
+    assert table.sentences[2].startswith("Of each attribute stand here the gap of the headline")
+
+
+def test_of_many_audits_each_has_one_sentence_in_front() -> None:
+    lead = card(*[replace(DECIDED, created=f"2026-03-0{i}") for i in range(1, 6)]).lead
+    assert len(lead) == 6
+    assert lead[0] == (
+        "Audit 1: The lowest accuracy over 2 groups with at least 100 records each is 68.0 % (95 % "
+        "interval 60.0 to 80.0), for caribbean (accent), on calls.csv (1,000 records, 60 "
+        "speakers); shown to differ most: false positive rate by accent, 21.3 points (95 % "
+        "interval 14.0 to 28.6, p=0.001), caribbean against us."
+    )
+    assert lead[5] == "No rubric was applied: nothing was held against a limit."
+    few = card(DECIDED, JUDGED).lead
+    assert few[0].endswith(
+        "speakers). Shown to differ most: false positive rate by accent, 21.3 points (95 % "
+        "interval 14.0 to 28.6, p=0.001), caribbean against us."
+    )
+    assert few[2].startswith("What is picked as the worst of many")
+
+
+def test_of_several_audits_the_caveat_stands_once() -> None:
+    blocks = section(card(JUDGED, DECIDED), "design-fairness").blocks
+    text = " ".join(item for b in blocks if isinstance(b, Bullets) for item in b.items)
+    assert "tends to look" not in text
+    assert sum("tends to look worse" in b.text for b in blocks if isinstance(b, Prose)) == 1
+
+
+def bullets(found: Card, at: str) -> list[str]:
+    return [i for b in section(found, at).blocks if isinstance(b, Bullets) for i in b.items]
+
+
+def test_what_a_control_changes_stands_under_fairness() -> None:
+    given = {"metric": "selection_rate", "attribute": "sex", "against": "(rest)"}
+    at = {"kind": "adjusted_difference", "variant": {"control": "department"}}
+    rows = [
+        gap(-0.113, group="f", kind="difference", **given), gap(0.007, group="f", **at, **given),
+        gap(0.113, group="m", kind="difference", **given), gap(-0.007, group="m", **at, **given),
+    ]  # fmt: skip
+    note = "sex: at equal department no difference is shown any more: selected of f."
+    turned = "sex: Simpson's paradox: at equal department the difference turns around: TPR of f."
+    other = "sex: 3 records without a value of department are not compared at equal department."
+    made = audit(
+        overall(metric="selection_rate"), comparisons=rows, notes=(note, other, turned),
+        settings={"metrics": ["selection_rate"], "control": "department"},
+    )  # fmt: skip
+    assert bullets(card(made), "design-fairness")[1:] == [
+        "Difference of the selection rate to rest by sex, as it is and at equal department: f "
+        "-11.3 and +0.7, m +11.3 and -0.7 points.",
+        note, turned,
+    ]  # fmt: skip
+    [said] = bullets(card(audits()["control"]), "design-robustness")
+    assert said == "Groups were compared at equal place as well; see Fairness and bias."
+    assert any("at equal place:" in text for text in
+               bullets(card(audits()["control"]), "design-fairness"))  # fmt: skip
+
+
+def test_what_became_worse_stands_under_fairness(tmp_path) -> None:
+    """Of 8 words us had 1 wrong and now 2: 12.5 and 25.0; uk none and none."""
+    rows = ["a,us,one two,one two", "b,us,one two,one x", "c,us,x y,x y", "d,us,z y,z y",
+            "e,uk,one,one", "f,uk,two,two"]  # fmt: skip
+    head = "id,accent,reference,hypothesis"
+    (tmp_path / "old.csv").write_text("\n".join([head, *rows]))
+    rows[0] = "a,us,one two,x two"
+    (tmp_path / "new.csv").write_text("\n".join([head, *rows]))
+    made = fairaudit.wer(tmp_path / "new.csv", by="accent", against=tmp_path / "old.csv",
+                         resamples=100)  # fmt: skip
+    [said] = [t for t in bullets(card(made), "design-fairness") if t.startswith("Change of WER")]
+    assert said.startswith(
+        "Change of WER, by accent: over all records 10.0 before and 20.0 now, +10.0 points "
+    )
+    assert "Worse in these records, and perhaps by chance: us (+12.5)." in said
+
+
+def test_classes_are_no_settings() -> None:
+    classes = [gap(metric="accuracy", variant=v) for v in (None, {"class": "a"}, {"class": "b"})]
+    made = replace(DECIDED, comparisons=tuple(classes))
+    assert Prose("The audits vary no setting.") in section(card(made), "design-robustness").blocks
+    assert len(gaps_of(card(made)).rows) == 1
+
+
+def test_settings_without_gaps_are_not_denied() -> None:
+    made = replace(audits()["normalisers"], comparisons=())
+    blocks = section(card(made), "design-robustness").blocks
+    assert Prose("There are several settings; what they give stands in the evidence.") in blocks
+
+
+def test_how_counts_become_values_is_true_of_every_audit() -> None:
+    texts = " ".join(b.text for b in section(card(JUDGED), "design-methodology").blocks
+                     if isinstance(b, Prose))  # fmt: skip
+    assert "by their weights where an audit names some" in texts
+    assert "is called a mean" in texts
+    assert "Values of further metrics stand alone" in texts
+
+
+def test_what_is_left_out_is_not_denied() -> None:
+    small = audit(overall(), estimate("us", 0.1, records=5))
+    [sentence, *_] = card(replace(small, settings={**small.settings}), suppress=10).lead
+    assert sentence.endswith("; the groups are left out.")
+    found = card(small, suppress=10, template="model-card")
+    none = [Prose("None of the audits has any that may be shown.")]
+    assert section(found, "intersectional").blocks == none
+    rows = dict(all_of(section(found, "audit-1-data").blocks, Facts)[0].rows)
+    assert rows["Groups that are shown"] == "none"
+    assert rows["Records left out"] == "none"
+
+
+def test_only_what_was_asked_for_is_needed() -> None:
+    """The same card from the answers that were used; others of the file stay with the owner."""
+    for template, without in (("service-card", "hub.tags"), ("model-card", "ll144.excluded"),
+                              ("report", "use.intended")):  # fmt: skip
+        watched = FULL.watched()
+        made = card(JUDGED, info=watched, template=template)
+        used = watched.used()
+        assert without in FULL.answers.keys() - used.answers.keys()
+        assert card(JUDGED, info=used, template=template) == made
+        assert card(JUDGED, info=FULL, template=template) == made
 
 
 def test_robustness_shows_each_setting() -> None:
@@ -189,6 +395,10 @@ def test_the_glossary_has_what_the_card_uses() -> None:
         not {"Cluster", "Gap", "Inconclusive"}
         & dict(section(card(bare), "glossary").blocks[0].rows).keys()
     )
+    differing = replace(JUDGED, comparisons=(gap(kind="difference"),))
+    terms = dict(section(card(differing), "glossary").blocks[0].rows)
+    assert "p" in terms
+    assert "Gap" not in terms
     [folded] = all_of(section(card(JUDGED), "glossary").blocks, Folded)
     assert dict(folded.blocks[0].rows)["WER (wer)"].startswith("errors per reference word. Source")
 
@@ -196,7 +406,7 @@ def test_the_glossary_has_what_the_card_uses() -> None:
 def test_names_of_columns_are_not_taken_for_words() -> None:
     made = audit(overall(), estimate("us", 0.1, by="level crossing; road"))
     assert "Crossing" not in dict(section(card(made), "glossary").blocks[0].rows)
-    [said] = scope(made)
+    [said] = scope(file(made))
     assert said.endswith(" Groups: level crossing; road: 1 group.")
     crossing = audit(overall(), estimate("us:f", 0.1, by="accent:sex"))
     assert "Crossing" in dict(section(card(crossing), "glossary").blocks[0].rows)
@@ -236,7 +446,16 @@ def test_an_annex_keeps_its_tables_to_itself() -> None:
     inside = all_of(section(found, "annex-ll144").blocks, Sheet)
     assert inside
     elsewhere = [p.text for p in all_of(section(found, "audit-1-results").blocks, Prose)]
-    assert f"This table stands elsewhere in this report: {inside[0].title}." in elsewhere
+    place = '"Annex: New York City Local Law 144", "Rates and impact ratios"'
+    assert f"This table stands in {place}: {inside[0].title}." in elsewhere
+
+
+def test_a_table_of_two_audits_is_found_by_the_audit() -> None:
+    found = card(audits()["search"], replace(audits()["search"], command="fairaudit search b.csv"))
+    [table] = all_of(section(found, "audit-1-results").blocks, Sheet)
+    [instead] = section(found, "audit-2-results").blocks
+    place = '"Audit 1: Search for the worst subgroup, a data frame", "Results"'
+    assert instead == Prose(f"This table stands in {place}: {table.title}.")
 
 
 def test_the_front_matter_of_a_model_card() -> None:

@@ -28,7 +28,10 @@ def names(cells):
         ({"x": 3, "y": 997}, ["x", "y"]),
         # The total less the others would be the 3: the next smallest goes with it.
         ({"x": 3, "y": 40, "z": 50}, ["x", "y"]),
-        ({"x": 3, "y": 4, "z": 50}, ["x", "y"]),
+        ({"x": 6, "y": 4, "z": 50}, ["x", "y"]),
+        # The total less the 50 would be 7 records of both.
+        ({"x": 3, "y": 4, "z": 50}, ["x", "y", "z"]),
+        ({"v": 90, "w": 60, "x": 3, "y": 4}, ["w", "x", "y"]),
         ({"x": 3, "y": 40, "missing": 20}, [MISSING, "x"]),
         ({"x": 30, "y": 40, "missing": 2}, [MISSING, "x"]),
     ],
@@ -107,6 +110,18 @@ def tables(draw):
     return counts, axes, draw(st.sampled_from(ATTRIBUTES[dimensions]))
 
 
+def left_over(records, members, gone):
+    """Records of hidden groups in each line: all of an attribute, and those of a shown margin."""
+    for attribute in {cell[0] for cell in records}:
+        own = [cell for cell in records if cell[0] == attribute]
+        yield sum(records[cell] for cell in own if cell in gone)
+        for margin in records.keys() - gone:
+            within = [c for c in own if set(members[c]) <= set(members[margin]) and c[2] != MISSING]
+            part = {*margin[0].split(":")} < {*attribute.split(":")}
+            if part and margin[2] != MISSING:
+                yield sum(records[cell] for cell in within if cell in gone)
+
+
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(tables(), st.sampled_from([3, 10, 20]))
 def test_no_small_count_follows_from_what_is_shown(drawn, least):
@@ -118,6 +133,7 @@ def test_no_small_count_follows_from_what_is_shown(drawn, least):
     if counts.sum() >= least and small:
         support = [at for at in np.ndindex(counts.shape) if counts[at]]
         assert not small & computable(counts, members, gone, support)
+        assert not [n for n in left_over(records, members, gone) if 0 < n < least]
 
 
 def test_the_oracle_sees_what_one_hidden_cell_gives_away():
@@ -135,8 +151,9 @@ def test_the_oracle_sees_what_one_hidden_cell_gives_away():
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=6), st.integers(1, 30))
 def test_of_one_attribute_no_more_is_hidden_than_must_be(counts, least):
     found = hidden(*table(**{f"g{i}": n for i, n in enumerate(counts)}), least)
-    small = sum(n < least for n in counts)
-    assert len(found) == (max(2, small) if small else 0)
+    small = [n for n in counts if n < least]
+    one_more = bool(small) and (len(small) == 1 or sum(small) < least)
+    assert len(found) == min(len(counts), len(small) + one_more)
 
 
 def test_attributes_that_share_a_column():
@@ -194,3 +211,41 @@ def test_missing_values_of_a_crossing_are_not_those_of_its_parts():
         values["a:b", None, name] = dict(zip("ab", parts, strict=True))
     gone = hidden(records, values, 10)
     assert gone == {("a:b", None, name) for name in ("x:s", "x:t", MISSING)}
+
+
+def test_what_is_left_over_in_a_margin():
+    # By x alone nothing is small, so a is shown; of it 2 + 4 would be left over.
+    counts = np.array([[2, 4, 40, 50], [60, 70, 80, 90], [60, 70, 80, 90]])
+    axes = [["p", "q", "r"], ["s", "t", "u", "v"]]
+    records, values, members = crossed(counts, axes, [(0,), (0, 1)])
+    gone = hidden(records, values, 10)
+    assert gone == {("a:b", None, f"p:{name}") for name in "stu"}
+    assert [n for n in left_over(records, members, gone) if n] == [46, 46]
+    without = {("a:b", None, f"p:{name}") for name in "st"}
+    assert 6 in left_over(records, members, without)
+
+
+def test_few_clusters():
+    records, values = table(x=500, y=400, z=300, w=200)
+    many = dict(zip(records, [9, 2, 8, 7], strict=True))
+    # The total less the others would be the rate of the two: the smallest goes with them.
+    assert names(hidden(records, values, 10, clusters=many)) == ["w", "y"]
+    assert names(hidden(records, values, 10, clusters=dict.fromkeys(records, 3))) == []
+    assert names(hidden(records, values, 10)) == []
+
+
+def test_few_clusters_left_over():
+    records, values = table(x=500, y=400, z=300, w=200)
+    single = dict(zip(records, [9, 1, 8, 1], strict=True))
+    # The two of one cluster each would be two persons' rate.
+    assert names(hidden(records, values, 10, clusters=single)) == ["w", "y", "z"]
+
+
+def test_few_clusters_are_guarded_as_small_counts_are():
+    counts = np.array([[30, 40], [50, 60], [70, 80]])
+    axes, audited = [["p", "q", "r"], ["x", "y"]], [(0,), (1,), (0, 1)]
+    records, values, members = crossed(counts, axes, audited)
+    clusters = {cell: 2 if cell[2] == "p:x" else 20 for cell in records}
+    gone = hidden(records, values, 10, clusters=clusters)
+    assert ("a:b", None, "p:x") in gone
+    assert not computable(counts, members, gone, list(np.ndindex(counts.shape)))

@@ -55,7 +55,7 @@ def test_what_was_audited() -> None:
     assert rows["Made"] == "2026-03-01T10:00:00Z, by fairaudit 1.0"
     assert rows["Data"] == ["calls.csv, SHA-256 ab12"]
     assert rows["Records"] == "1,000 of 1,012 used"
-    assert rows["Left out"] == ["filtered by --where: 12"]
+    assert rows["Records left out"] == ["filtered by --where: 12"]
     assert rows["Headline metric"] == "WER: errors per reference word. n counts words"
     assert rows["Clusters"] == "60 speakers"
     assert rows["Groups"] == [
@@ -72,8 +72,27 @@ def test_what_is_not_known_is_not_made_up() -> None:
     rows = stated(audit(overall(clusters=None), settings={"cluster": None}, data=()))
     assert rows["Clusters"] == "none named: records are taken to be independent"
     assert rows["Data"] == "no file: made from Python"
-    assert rows["Groups"] == rows["Left out"] == "none"
+    assert rows["Groups"] == rows["Records left out"] == "none"
     assert "Threshold" not in rows
+
+
+def test_groups_that_are_left_out_are_not_denied() -> None:
+    made = replace(file(audit(overall(), US)), partly=True)
+    assert dict(facts(made).rows)["Groups that are shown"] == ["accent: 1 group"]
+    search = audits()["search"]
+    found = dict(facts(file(search)).rows)["Slices that the search found"]
+    assert all(text.split(": ")[1].startswith("1 slice") for text in found)
+    assert "Slices that are shown" in dict(facts(replace(file(search), partly=True)).rows)
+
+
+def test_what_differs_most_leads_the_evidence() -> None:
+    odds = gap(metric="false_positive_rate", name="predictive_equality_difference", value=0.4)
+    made = audit(overall(), US, RP, comparisons=[gap(), odds])
+    lead = evidence(file(made), 1).blocks[0]
+    assert lead.text.endswith(
+        "Shown to differ most: false positive rate by accent, 40.0 points (95 % interval 0.0 to "
+        "30.0, p=0.030), caribbean against us."
+    )
 
 
 def test_verdicts_are_a_table_worst_first() -> None:
@@ -153,6 +172,11 @@ def test_how_many_comparisons_were_allowed_for_is_said() -> None:
     assert "over all pairs of groups at once" not in bootstrapped
     differing = [gap(kind="difference")]
     assert "(Holm)" in " ".join(limits(audit(US, comparisons=differing)))
+    anew = " ".join(
+        limits(audit(US, comparisons=[gap(kind="difference", adjustment="bonferroni")]))
+    )
+    assert "Bonferroni" in anew
+    assert "Holm" not in anew
     none = limits(audit(US, comparisons=differing, settings={"corr": "none"}))
     assert "not adjusted" in " ".join(none)
 

@@ -51,13 +51,29 @@ def test_what_is_not_answered_is_asked_for(read) -> None:
         ("[use]\nintended = []", r"use: intended: .*none of them empty; found \[\]"),
         ("[use]\nintended = ['a', 3]", r"use: intended: expected a text"),
         ("[use.intended]\na = 'b'", r"use: intended: expected a text"),
-        ("[review]\ndate = 2026-04-01", r"review: date: expected a text .*; found 2026-04-01"),
+        ("[review]\ndate = 2026", r"review: date: expected a text .*; found 2026"),
         ("[use\n", r"service\.toml, line 1: broken TOML"),
     ],
 )
 def test_what_none_asked_for_is_refused(read, content: str, message: str) -> None:
     with pytest.raises(FairauditError, match=message):
         read(content)
+
+
+def test_a_date_needs_no_quotes(read) -> None:
+    info = read("[service]\nrelease = 2026-03-01\n[review]\ndate = [2026-04-01T10:00:00Z]\n")
+    assert info.texts("service.release") == ("2026-03-01",)
+    assert info.texts("review.date") == ("2026-04-01T10:00:00+00:00",)
+
+
+def test_what_was_asked_for_is_remembered() -> None:
+    answers = {"service.name": ("Calls",), "service.contact": ("a@b.c",), "use.intended": ("x",)}
+    watched = Info(answers).watched()
+    assert watched.text("service.name") == "Calls"
+    assert watched.stated("use.intended").texts == ("x",)
+    assert watched.texts("use.limitations") == ()
+    assert watched.used() == Info({"service.name": ("Calls",), "use.intended": ("x",)})
+    assert Info(answers).watched().used() == Info()
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

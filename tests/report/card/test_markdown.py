@@ -67,6 +67,7 @@ def test_the_sample():
 def test_links_meet_the_headings_as_github_names_them():
     card = replace(sample.card(), title="Results")
     links = [values[0] for tag, *values in read(card).tags if tag == "a"]
+    links = [link for link in links if link.startswith("href=#")]
     assert links == [
         "href=#intended-use", "href=#results-1", "href=#word-errors", "href=#names",
         "href=#details",
@@ -98,7 +99,7 @@ def test_headings_that_are_folded_away_count():
 
 
 def test_only_two_levels_are_listed():
-    links = [tag for tag, *_ in read(sample.card()).tags if tag == "a"]
+    links = [tag for tag, *rest in read(sample.card()).tags if tag == "a" and "#" in rest[0]]
     assert len(links) == sum(depth <= 1 for depth, _ in sections(sample.card().sections)) == 5
 
 
@@ -113,6 +114,46 @@ def test_facts_and_statements():
     assert found.of("strong") == ["Name:", "Contacts:"]
     assert found.of("li")[-2:] == ["a", "b"]
     assert found.of("p")[-1] == "c"
+
+
+def addresses(text):
+    tags = read(of(Stated([text], "?", "k"), Facts([("x", text), ("y", [text])]))).tags
+    return [values[0] for tag, *values in tags if tag == "a" and "https" in values[0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("https://example.org", "https://example.org"),
+        ("See https://example.org/a_b_c/?x=1&y=2,3#z.", "https://example.org/a_b_c/?x=1&y=2,3#z"),
+        ("(https://example.org:8080/~me)", "https://example.org:8080/~me"),
+        ("- https://a.org\n# no heading", "https://a.org"),
+    ],
+)
+def test_what_the_owner_links_is_a_link(text, address):
+    assert addresses(text) == [f"href={address}"] * 3
+    found = read(of(Stated([text], "?", "k")))
+    assert found.of("a")[-1] == address
+    assert " ".join(found.of("p")[-1].split()) == " ".join(text.replace(address, "").split())
+    assert found.of("h1") + found.of("h2") == ["Name", "Part"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://example.org/*a*", "https://a.org/`x`", "https://user@a.org/", "https://a.org/[x](y)",
+        "https://a.org/&copy;b", "https://a.org|b", "https://größe.org", "https://-a.org",
+        "http://a.org", "https://", "https://a.org\\b", "https://a.org/$x$", "https://a.org/!x",
+    ],
+)  # fmt: skip
+def test_what_may_be_more_than_an_address_is_text(text):
+    assert addresses(text) == []
+    assert read(of(Stated([text], "?", "k"))).of("p")[-1] == text
+
+
+def test_addresses_from_the_data_are_text():
+    tags = read(of(Prose("https://a.org"), Bullets(["https://a.org"]))).tags
+    assert all("https" not in values[0] for tag, *values in tags if tag == "a")
 
 
 def test_folded_is_read_as_markdown():

@@ -1,6 +1,7 @@
 """What may not be shown is gone, and cannot be computed from what is left."""
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairaudit.audit import Audit, Comparison, Estimate, Explanation, Finding, Records
+from fairaudit.audit import Audit, Comparison, Data, Estimate, Explanation, Finding, Records
 from fairaudit.audits.errors import errors
 from fairaudit.audits.search import search
 from fairaudit.audits.wer import wer
@@ -89,7 +90,7 @@ def test_nothing_names_a_hidden_group(hiring):
     hidden_names = {
         name for a in ("sex", "race", "sex:race") for name in groups(audit, a) - groups(some, a)
     }
-    assert len(hidden_names) == 11
+    assert len(hidden_names) == 13
     cells = set(said_of(some)) | set(said)
     assert not hidden_names & cells
     # Of single attributes they may be part of a crossing that is shown.
@@ -97,7 +98,7 @@ def test_nothing_names_a_hidden_group(hiring):
     whole = hidden_names - {"female", MISSING}
     assert not [name for name in whole if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
     assert "4 of 8 groups by race" in said[0]
-    assert "no proof" in said[1]
+    assert "no proof" in said[2]
 
 
 def test_small_crossings_of_one_large_table(hiring):
@@ -116,26 +117,44 @@ def test_small_crossings_of_one_large_table(hiring):
 
 def test_none_is_small(hiring):
     some, said = shown(hiring, 10)
-    assert some == replace(hiring, sums=())
+    whole = replace(hiring, sums=(), data=(replace(hiring.data[0], path="applicants.csv"),))
+    assert some == whole
     assert said == ["Every group has 10 records or more, so none is left out."]
-    assert shown(hiring) == (replace(hiring, sums=()), [])
+    assert shown(hiring) == (whole, [])
 
 
-def test_a_finding_of_a_hidden_group_keeps_its_outcome_alone(hiring):
-    kept = replace(GAP, against="White", id="kept")
-    named = replace(kept, reason="Not judged: Native Hawaiian or Pacific Islander (few).")
-    told = replace(kept, source="Limit for Native Hawaiian or Pacific Islander", waiver="White")
-    some, _ = shown(judged(hiring, GAP, kept, named, told), 50)
-    first, second, third, fourth = some.findings
-    gone = [first.group, first.against, first.value, first.ci_low, first.ci_high, first.n]
-    assert gone == [None] * 6
-    assert first.further_records is None
+def untold(finding):
+    """What a finding says of its numbers and groups."""
+    names = "group against value ci_low ci_high n further_records further_clusters".split()
+    return [getattr(finding, name) for name in names]
+
+
+def test_a_finding_of_an_attribute_with_hidden_groups_keeps_its_outcome_alone(hiring):
+    # That White and Asian are the ends would bound the groups that are hidden.
+    ends = replace(GAP, against="White", status="fail", id="ends")
+    by_sex = replace(GAP, attribute="sex", group="male", against="female", id="sex")
+    some, _ = shown(judged(hiring, GAP, ends, by_sex), 50)
+    first, second, third = some.findings
+    assert untold(first) == untold(second) == [None] * 8
     assert (first.id, first.status, first.limit) == ("gap", "inconclusive", 0.05)
-    assert first.reason == "The groups that decided are left out, as one of them is small."
-    assert second == replace(kept, audit=hiring.signature)
-    assert third.reason == "The reason names groups that are left out."
-    assert third.value == 0.2
-    assert (fourth.source, fourth.waiver) == ("(left out)", "White")
+    assert (second.status, second.severity) == ("fail", "error")
+    assert first.reason.startswith("Groups of this attribute are left out")
+    assert third == replace(by_sex, audit=hiring.signature)
+
+
+def test_words_of_findings_that_name_a_hidden_group(hiring):
+    name = "Native Hawaiian or Pacific Islander"
+    telling = replace(
+        GAP, attribute="sex", group="male", against="female", id=f"{name.upper()}_gap",
+        source=f"Limit for {name}", criterion=f"{name}: at most", waiver="White",
+    )  # fmt: skip
+    reason = replace(GAP, attribute=None, reason=f"Not judged: {name} (few).", waiver=name)
+    some, _ = shown(judged(hiring, telling, reason), 50)
+    first, second = some.findings
+    assert [first.id, first.source, first.criterion] == ["(left out)"] * 3
+    assert (first.waiver, first.value, first.reason) == ("White", 0.2, "Too little.")
+    assert second.reason == "The reason names groups that are left out."
+    assert second.waiver == "(left out)"
 
 
 def test_too_few_records_for_anything(hiring):
@@ -195,6 +214,267 @@ def test_a_ratio_of_extremes_may_be_that_of_a_hidden_group(hiring):
 
     assert extremes(hiring) == {"sex", "race", "sex:race"}
     assert extremes(shown(hiring, 30)[0]) == {"sex", "race"}
+
+
+# --- What is computed over all groups -----------------------------------------------------
+
+
+def faiths(**people):
+    """Applicants by faith: of each so many, of whom the others and every third are selected."""
+    rows = [(faith, i % 3 == 0) for faith, n in people.items() for i in range(n)]
+    frame = pd.DataFrame(rows, columns=["faith", "hired"])
+    labels = (np.arange(len(frame)) % 2).astype(int)
+    return frame.assign(hired=frame.hired.astype(int), label=labels)
+
+
+def between(groups):
+    """Theil index between groups of so many correct, false positives and records, and GE(2)."""
+    n = np.array([g[2] for g in groups], float)
+    benefit = np.array([1 + (g[1] - (g[2] - g[0] - g[1])) / g[2] for g in groups])
+    share, ratio = n / n.sum(), benefit / (n @ benefit / n.sum())
+    return float(share @ (ratio * np.log(np.maximum(ratio, 1e-300)))), float(
+        share @ (ratio**2 - 1) / 2
+    )
+
+
+def outcomes(people):
+    correct = people.hired == people.label
+    false_positive = (people.hired == 1) & (people.label == 0)
+    return int(correct.sum()), int(false_positive.sum()), len(people)
+
+
+def test_inequality_between_groups_gives_a_hidden_group_away():
+    people = faiths(Alpha=200, Beta=31, Zoroastrian=7)
+    audit = errors(people, label="label", prediction="hired", by="faith", resamples=100)
+    rows = {row.name: row.value for row in audit.comparisons if row.kind == "heterogeneity"}
+    told = [rows[f"between_group_{name}"] for name in ("theil_index", "generalized_entropy_index")]
+    own = {name: outcomes(part) for name, part in people.groupby("faith")}
+    left = np.array(outcomes(people)) - own["Alpha"]
+    # Of all outcomes of a hidden group of seven one sum of benefits fits; the other has the rest.
+    found = [
+        small
+        for small in ((c, f, 7) for c in range(8) for f in range(8 - c))
+        if min(rest := left - small) >= 0 and rest[2] - rest[0] - rest[1] >= 0
+        and np.allclose(between([own["Alpha"], tuple(rest), small]), told, rtol=1e-9)
+    ]  # fmt: skip
+    correct, false_positives, _ = own["Zoroastrian"]
+    assert {c + 2 * f for c, f, _ in found} == {correct + 2 * false_positives}
+    assert len({c + 2 * f for c in range(8) for f in range(8 - c)}) == 15
+    some, said = shown(audit, 20)
+    assert groups(some, "faith") == {"Alpha"}
+    assert {row.kind for row in some.comparisons} <= {"difference", "ratio"}
+    assert not [cell for cell in said_of(some) if "between the groups" in cell]
+    assert said[1].startswith("By faith nothing is shown that is computed over all groups at once")
+
+
+def test_gaps_are_over_hidden_groups_too():
+    people = faiths(Alpha=200, Beta=31, Gamma=90, Delta=80, Zoroastrian=7)
+    audit = errors(people, label="label", prediction="hired", by="faith", resamples=100)
+    wide = {"gap", "gap_ratio", "heterogeneity"}
+    assert {row.kind for row in audit.comparisons} >= wide
+    some, _ = shown(audit, 20)
+    assert groups(some, "faith") == {"Alpha", "Gamma", "Delta"}
+    assert not {row.kind for row in some.comparisons} & wide
+    assert {row.kind for row in some.comparisons} >= {"difference", "pair", "ratio"}
+    assert {row.kind for row in shown(audit, 5)[0].comparisons} >= wide
+
+
+def test_nothing_that_is_shown_depends_on_how_hidden_groups_fared():
+    people = faiths(Alpha=200, Beta=31, Gamma=90, Delta=80, Zoroastrian=7)
+    options = {"label": "label", "prediction": "hired", "by": "faith", "resamples": 100}
+    options["compare_to"] = "Alpha"
+    audit = errors(people, **options)
+    # The same records in all; one of the small group's changes places with one of Beta's.
+    other = people.copy()
+    columns = ["hired", "label"]
+    beta, small = other.index[other.faith == "Beta"], other.index[other.faith == "Zoroastrian"]
+    for i, j in zip(beta[:7], small, strict=True):
+        other.loc[i, columns], other.loc[j, columns] = (0, 1), (1, 0)
+    other.loc[beta[7:14], columns] = people.loc[small, columns].to_numpy()
+    changed = errors(other, **options)
+    pairs = zip(shown(audit, 20)[0].comparisons, shown(changed, 20)[0].comparisons, strict=True)
+    for before, after in pairs:
+        for name, value in vars(before).items():
+            number = isinstance(value, float)
+            expected = pytest.approx(value, rel=1e-9, abs=1e-12) if number else value
+            assert getattr(after, name) == expected, (name, before)
+    assert audit.comparisons != changed.comparisons
+
+
+def test_p_values_are_adjusted_over_as_many_groups_as_the_card_says():
+    people = faiths(Alpha=200, Beta=31, Gamma=90, Delta=80, Zoroastrian=7)
+    people.loc[people.faith == "Gamma", "hired"] = 0
+    options = {"prediction": "hired", "by": "faith", "resamples": 100}
+    audit = errors(people, **options)
+    for row in shown(audit, 20)[0].comparisons:
+        if row.p_value is not None:
+            tests = 10 if row.kind == "pair" else 5
+            assert row.p_adjusted == pytest.approx(min(1, tests * row.p_value))
+            assert row.adjustment == "bonferroni"
+    kept = [row for row in shown(audit, 5)[0].comparisons if row.p_value is not None]
+    assert {row.adjustment for row in kept} == {"holm", None}
+    plain = shown(errors(people, correction="none", **options), 20)[0].comparisons
+    assert {row.adjustment for row in plain} == {"none", None}
+
+
+def test_intervals_of_impact_ratios_do_not_tell_how_many_take_part():
+    def ratios(audit):
+        return {r.group: r for r in audit.comparisons if r.name == "impact_ratio"}
+
+    people = faiths(Alpha=200, Beta=61, Gamma=90, Delta=80, Zoroastrian=7)
+    people.loc[people.faith == "Alpha", "hired"] = 1
+    options = {"prediction": "hired", "by": "faith", "resamples": 100}
+    audit, found = errors(people, **options), {}
+    found[7] = ratios(shown(audit, 20)[0])
+    # All five take part, so the interval over five is the audit's own.
+    for name in ("Gamma", "Delta"):
+        before, after = ratios(audit)[name], found[7][name]
+        assert (after.ci_low, after.ci_high) == pytest.approx((before.ci_low, before.ci_high))
+    # A group of one takes none, which the audit's interval tells and the card's does not.
+    single = people.drop(people.index[people.faith == "Zoroastrian"][1:])
+    one = errors(single, **options)
+    found[1] = ratios(shown(one, 20)[0])
+    assert ratios(one)["Gamma"].ci_low > ratios(audit)["Gamma"].ci_low
+    for name in ("Gamma", "Delta"):
+        assert found[1][name].ci_low == pytest.approx(found[7][name].ci_low)
+    # Shares of weighted records are not binomial.
+    weighted = errors(people.assign(w=1.5), weight="w", **options)
+    assert {row.ci_low for row in ratios(shown(weighted, 20)[0]).values()} == {None}
+
+
+def test_what_is_left_over_is_no_small_number():
+    people = faiths(Alpha=200, Beta=150, Zoroastrian=7, Zarathustrian=5)
+    audit = errors(people, prediction="hired", by="faith", resamples=100)
+    some, said = shown(audit, 20)
+    left = sum(row.records for row in some.estimates if row.metric == "selection_rate")
+    assert groups(some, "faith") == {"Alpha"}
+    assert left == 362 + 200
+    assert "3 of 4 groups by faith" in said[0]
+
+
+def test_at_equal_control_hidden_cells_have_a_part():
+    sizes = {("f", "north"): 3, ("f", "south"): 40, ("m", "north"): 50, ("m", "south"): 60}
+    rows = [cell for cell, n in sizes.items() for _ in range(n)]
+    people = applicants(sex=[sex for sex, _ in rows], place=[place for _, place in rows])
+    audit = errors(people, prediction="hired", by="sex", control="place", resamples=100)
+    kinds = {row.kind for row in audit.comparisons}
+    assert kinds - {row.kind for row in shown(audit, 5)[0].comparisons} == {"adjusted_difference"}
+    assert kinds == {row.kind for row in shown(audit, 3)[0].comparisons}
+
+
+# --- Clusters -----------------------------------------------------------------------------
+
+
+def spoken_by(**speakers):
+    """Transcripts by accent: of so many speakers each, twenty of each speaker."""
+    rows = [
+        ("the cat sat", "the cat sat" if (i + k) % 3 else "the dog", accent, f"{accent}{k}")
+        for accent, n in speakers.items()
+        for k in range(n)
+        for i in range(20)
+    ]
+    frame = pd.DataFrame(rows, columns=["reference", "hypothesis", "accent", "speaker"])
+    frame.insert(0, "id", range(len(frame)))
+    return wer(frame, by="accent", cluster="speaker", resamples=100)
+
+
+def test_groups_of_few_speakers_are_small():
+    some, said = shown(spoken_by(us=6, uk=2, sg=5, nz=4), 10)
+    # Two of uk; nz is the smallest of the others.
+    assert groups(some, "accent") == {"us", "sg"}
+    assert "Groups with fewer than 10 records or from fewer than three speakers are" in said[0]
+    kept, said = shown(spoken_by(us=6, uk=3, sg=5), 10)
+    assert groups(kept, "accent") == {"us", "uk", "sg"}
+    assert said == [
+        "Every group has 10 records or more, from three speakers or more, so none is left out."
+    ]
+    assert groups(shown(spoken_by(us=6, uk=2))[0], "accent") == {"us", "uk"}
+
+
+def test_groups_left_over_come_from_three_speakers():
+    some, _ = shown(spoken_by(us=6, uk=1, sg=5, nz=1), 10)
+    assert groups(some, "accent") == {"us"}
+
+
+def test_two_speakers_in_all():
+    with pytest.raises(FairauditError, match="come from fewer than three speakers"):
+        shown(spoken_by(us=1, uk=1), 10)
+
+
+# --- Notes and settings -------------------------------------------------------------------
+
+
+def test_a_negative_number(hiring):
+    with pytest.raises(FairauditError, match=r"--suppress -1: expected 0 or more\."):
+        shown(hiring, -1)
+
+
+def test_files_that_are_named_after_a_hidden_group():
+    people = faiths(Alpha=200, Beta=31, Zoroastrian=7)
+    audit = errors(people, prediction="hired", by="faith", resamples=100)
+    files = (Data("in/zoroastrian_2024.csv", "0" * 64), Data("in/Zoroastrians.csv", "1" * 64))
+    command = "fairaudit errors in/zoroastrian_2024.csv in/Zoroastrians.csv --by faith"
+    audit = replace(audit, data=files, command=command)
+    file, _ = public(AuditFile("Zoroastrian.json", "0" * 64, audit), Wanted(suppress=20))
+    assert file.name == "(left out)"
+    assert [data.path for data in file.audit.data] == ["(left out)", "in/Zoroastrians.csv"]
+    assert file.audit.command == ("fairaudit errors '(left out)' in/Zoroastrians.csv --by faith")
+    assert file.audit.data[0].sha256 == "0" * 64
+    kept, _ = public(AuditFile("Zoroastrian.json", "0" * 64, audit), Wanted(suppress=5))
+    assert (kept.name, kept.audit.command) == ("Zoroastrian.json", command)
+
+
+def test_absolute_paths_keep_their_last_part(hiring):
+    files = ("/home/jane/ref.csv", r"C:\Users\jane\hyp.csv", "data/speakers.csv", "(stdin)")
+    command = shlex.join(
+        ["fairaudit", "wer", "--ref", files[0], f"--hyp={files[1]}", "--speakers", files[2],
+         "--rubric", "~/limits.toml", "--where", "a / b > 1", "--by", "a:b"]
+    )  # fmt: skip
+    notes = (
+        "/home/jane/ref.csv, row 3: odd; see https://example.org/a/b, and/or /srv/x/y.csv.",
+        rf"'{files[1]}' and \\host\share\z.csv and data/speakers.csv: 3/4 of 5 / 6.",
+    )
+    data = tuple(Data(path, "0" * 64) for path in files)
+    some, said = shown(replace(hiring, command=command, notes=notes, data=data))
+    assert [each.path for each in some.data] == [
+        "ref.csv", "hyp.csv", "data/speakers.csv", "(stdin)",
+    ]  # fmt: skip
+    assert some.command == (
+        "fairaudit wer --ref ref.csv --hyp=hyp.csv --speakers data/speakers.csv "
+        "--rubric limits.toml --where 'a / b > 1' --by a:b"
+    )
+    assert some.notes == (
+        "ref.csv, row 3: odd; see https://example.org/a/b, and/or y.csv.",
+        "'hyp.csv' and z.csv and data/speakers.csv: 3/4 of 5 / 6.",
+    )
+    assert "jane" not in some.to_json()
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("path", "last"),
+    [
+        ("/home/Jane Doe/my calls.csv", "my calls.csv"),
+        ("C:/Users/jane/calls.csv", "calls.csv"),
+        (r"\\host\share\jane\calls.csv", "calls.csv"),
+        ("file:///home/jane/calls.csv", "calls.csv"),
+        ("https://example.org/jane/calls.csv", "https://example.org/jane/calls.csv"),
+        ("../jane/calls.csv", "../jane/calls.csv"),
+    ],
+)
+def test_paths_of_any_system(hiring, path, last):
+    command = shlex.join(["fairaudit", "errors", path, "--label", "y"])
+    notes = (f"{path}: 3 rows are blank.",)
+    data = (Data(path, "0" * 64),)
+    some, _ = shown(replace(hiring, command=command, notes=notes, data=data))
+    assert some.data[0].path == last
+    assert shlex.split(some.command) == ["fairaudit", "errors", last, "--label", "y"]
+    assert some.notes == (f"{last}: 3 rows are blank.",)
+
+
+def test_a_command_that_is_none(hiring):
+    some, _ = shown(replace(hiring, command="fairaudit errors '/home/jane/a.csv"))
+    assert some.command == "(left out)"
 
 
 def test_notes_that_tell_of_a_hidden_group(hiring):

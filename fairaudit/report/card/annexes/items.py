@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from fairaudit.audit import Audit, Finding
 from fairaudit.metrics import METRICS, Metric
-from fairaudit.report.card.leading import Leading, leading
+from fairaudit.report.card.leading import Leading, disparity, worst_of
 from fairaudit.report.card.model import AuditFile, Block, Bullets, Code, Facts, Prose, Stated
+from fairaudit.report.card.statements import difference_sheet, each, gap_sheet, shown_gaps
 from fairaudit.report.card.words import (
     amount,
     defined,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 #: Failed criteria that are told in full.
 _MOST_FAILED = 10
+_IN_FRONT = "The sentences in front of this card say on which data, and over which groups."
 #: A command that answers what audits answer.
 AN_AUDIT = "fairaudit wer FILE --by accent --by gender --by accent:gender -o wer.json"
 
@@ -56,7 +58,7 @@ def _tested(file: AuditFile) -> Iterator[tuple[str, str | list[str]]]:
     yield "Date and tool", f"{printable(audit.created)}, fairaudit {printable(audit.version)}"
     yield "Data", digests(audit)
     yield "Records", used(audit)
-    yield "Groups", _grouped(audit)
+    yield "Groups that are shown" if file.partly else "Groups", _grouped(audit)
     yield "Metrics", listed([spoken(METRICS[name]) for name in audit.settings["metrics"]])
 
 
@@ -67,24 +69,41 @@ def _grouped(audit: Audit) -> str:
 
 
 def accuracy(files: Sequence[AuditFile]) -> Iterator[Block]:
-    """Of each audit the value over all records, and the worst of all groups."""
+    """Of each audit the value over all records, the worst of all groups, and what differs most.
+
+    The sentences in front have more: on which data, and over which groups.
+    """
     if not files:
         yield from lacking("Accuracy over all records, and by group", AN_AUDIT)
         return
-    yield Bullets([_overall(file.audit) for file in files])
-    yield Bullets([leading(file.audit)[0] for file in files])
+    yield Bullets(each(files, _accuracy))
+    yield Prose(" ".join([_IN_FRONT, *_compared(files)]))
 
 
-def _overall(audit: Audit) -> str:
-    found = Leading(audit)
-    name, row = spoken(found.metric), found.overall
+def _accuracy(file: AuditFile) -> Iterator[str]:
+    found = Leading(file.audit, file.partly)
+    worst = [worst_of(found)] if found.groups else []
+    yield " ".join([_overall(found), *worst, *disparity(found)])
+
+
+def _compared(files: Sequence[AuditFile]) -> Iterator[str]:
+    """Where gaps stand, and how many are more than chance."""
+    for found in filter(None, (gap_sheet(files), difference_sheet(files))):
+        yield f'See also the table "{found.title}".'
+    yield from shown_gaps(files)
+
+
+def _overall(found: Leading) -> str:
+    audit, name, row = found.audit, spoken(found.metric), found.overall
     if row is None or row.value is None:
         return f"Over all records the {name} has no value."
     interval = ""
     if row.ci_low is not None and row.ci_high is not None:
         low, high = (amount(x, found.figures) for x in (row.ci_low, row.ci_high))
         interval = f" ({level(audit)[1]} {low} to {high})"
-    over = f"Over all {some(audit.records.used, 'record')}"
+    over = f"Over all {some(row.records, 'record')}"
+    if row.records < audit.records.used:
+        over = f"Over the {some(row.records, 'record')} that count for it"
     return f"{over} the {name} is {amount(row.value, found.figures)}{interval}."
 
 
@@ -117,7 +136,7 @@ def metrics(files: Sequence[AuditFile]) -> Iterator[Block]:
     leads = [file.audit.settings["metrics"][0] for file in files]
     judged = [finding.metric for file in files for finding in file.audit.findings]
     shown = [METRICS[name] for name in dict.fromkeys([*leads, *judged]) if name in METRICS]
-    yield Facts([(spoken(each), defined(each)) for each in shown])
+    yield Facts([(spoken(metric), defined(metric)) for metric in shown])
     levels = listed(list(dict.fromkeys(level(file.audit)[1] for file in files)))
     yield Bullets([*_intervals(levels), *_sampled(files), *_others(files, shown)])
 
@@ -125,15 +144,15 @@ def metrics(files: Sequence[AuditFile]) -> Iterator[Block]:
 def _others(files: Sequence[AuditFile], shown: Sequence[Metric]) -> Iterator[str]:
     """How many metrics are not explained here."""
     names = {name for file in files for name in file.audit.settings["metrics"]}
-    if n := len(names - {each.name for each in shown}):
+    if n := len(names - {metric.name for metric in shown}):
         yield f"Further metrics of the audits, not explained here: {n}."
 
 
 def _intervals(levels: str) -> list[str]:
     """What an interval says, and what not."""
     return [
-        f"Beside every value stands its {levels}: how far chance in drawing these records may have "
-        "moved it. It says nothing of records that were drawn from elsewhere.",
+        f"The {levels} of a value says how far chance in drawing these records may have moved it. "
+        "It says nothing of records that were drawn from elsewhere.",
         "Where a group is too small for an interval, none is given and nothing is judged.",
     ]
 

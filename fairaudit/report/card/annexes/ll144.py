@@ -119,7 +119,7 @@ def _facts(audit: Audit) -> Iterator[tuple[str, str | list[str]]]:
     yield "Data", digests(audit)
     yield "Applicants", used(audit)
     if audit.records.dropped:
-        yield "Left out", dropped(audit)
+        yield "Applicants left out", dropped(audit)
 
 
 def _unknown(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
