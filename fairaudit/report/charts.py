@@ -3,92 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from fairaudit.audit import Audit, Estimate, Finding
 from fairaudit.metrics import METRICS, Metric
 from fairaudit.report.figures import Figures
-from fairaudit.report.sheets import level, printable
+from fairaudit.report.sheets import Chart, Limit, Mark, level, printable
 from fairaudit.stats.sums import MISSING
 
 #: Comparisons whose limit is a value that each group is held against.
 _ABSOLUTE = ("group", "group_max", "group_min")
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A group's value with its interval.
-
-    Attributes
-    ----------
-    label : str
-        The group, printable.
-    value, low, high : float or None
-        As the audit has them; None where undefined.
-    said : str
-        Value, interval and number of records in words.
-    """
-
-    label: str
-    value: float | None
-    low: float | None
-    high: float | None
-    said: str
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A value that groups must keep to, and what it is called."""
-
-    label: str
-    value: float
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Groups of an attribute side by side, with the value over all records and the limits.
-
-    Attributes
-    ----------
-    title : str
-        What is shown, by what.
-    unit : str
-        What the values are, in words.
-    scale : {"percent", "number"}
-        How values are written: shares in percent, or as they are.
-    marks : sequence of Mark
-        In the order of the table.
-    overall : float or None
-        Over all records.
-    limits : sequence of Limit
-    interval : str
-        What the intervals are: ``95 % interval``.
-    """
-
-    title: str
-    unit: str
-    scale: Literal["percent", "number"]
-    marks: Sequence[Mark]
-    overall: float | None
-    limits: Sequence[Limit] = ()
-    interval: str = "interval"
-
-    @property
-    def figures(self) -> Figures:
-        """How its values are written."""
-        return Figures.of(self.scale, [mark.value for mark in self.marks])
-
-    @property
-    def said(self) -> str:
-        """The whole chart in words, for those who do not see it."""
-        known = self.overall is not None
-        overall = f" All records: {self.figures.value(self.overall)}." if known else ""
-        limits = "".join(
-            f" {each.label}: {self.figures.value(each.value)}." for each in self.limits
-        )
-        groups = "; ".join(f"{mark.label}: {mark.said}" for mark in self.marks)
-        return f"{self.title}: {self.unit}{self.figures.said}. {groups}.{overall}{limits}"
 
 
 def chart(audit: Audit, title: str, metric: Metric, rows: Sequence[Estimate]) -> Chart | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from statistics import median
 
-from fairaudit.report.charts import Chart, Mark
+from fairaudit.report.sheets import Chart, Mark
 
 #: Letters that a line of the narrowest screen (320 pixels) holds, and those left beside a value.
 _LINE, _BESIDE = 38, 20

@@ -203,4 +203,194 @@ FIELDS = (
     Field("hub.datasets", "Which data sets of the Hub was it trained on?", "example/calls",
           several=True),
     Field("hub.pipeline_tag", "Which task of the Hub?", "automatic-speech-recognition"),
+    # --- Annex: New York City Local Law 144 ---
+    Field(
+        "ll144.data_source",
+        "Are the data of the bias audit historical data or test data, whose are they, and of "
+        "which time?",
+        "Historical data of Example Ltd: all applicants of 2025.",
+        several=True,
+    ),
+    Field(
+        "ll144.data_explanation",
+        "How were these data collected, and why these?",
+        "All applications that the tool has scored, none left out.",
+        several=True,
+    ),
+    Field(
+        "ll144.test_data",
+        "If they are test data: why were historical data not used, and how were the test data "
+        "made and obtained?",
+        "The data are historical.",
+        several=True,
+    ),
+    Field(
+        "ll144.categories",
+        "Who said which sex and which race or ethnicity applicants have? Categories must not be "
+        "inferred.",
+        "Applicants themselves, in a voluntary form.",
+        several=True,
+    ),
+    Field(
+        "ll144.excluded",
+        "If categories of less than 2 % of the data are left out of impact ratios: why?",
+        "Their rates would rest on too few applicants.",
+        several=True,
+    ),
+    Field(
+        "ll144.distribution_date",
+        "When did the employer or employment agency begin to use the tool (distribution date)?",
+        "2026-05-01",
+    ),
+    # --- Annex: Annex IV of the EU AI Act ---
+    Field(
+        "eu_ai_act.interaction",
+        "1(b) How does the system interact with hardware, software or other AI systems?",
+        "It is called over HTTP and calls no other system.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.software",
+        "1(c) Which versions of software or firmware does it need, and how are they updated?",
+        "Linux and Python 3.12; updates come with each release.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.forms",
+        "1(d) In which forms is it placed on the market or put into service?",
+        "As a web service.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.hardware",
+        "1(e) On which hardware is it meant to run?",
+        "Servers with 8 cores.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.product",
+        "1(f) If it is a part of products: where are their pictures, markings and layout?",
+        "It is no part of a product.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.interface",
+        "1(g) What does the deployer's user interface look like?",
+        "A list of calls, each with its transcript.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.instructions",
+        "1(h) Where are the instructions for use?",
+        "https://example.org/guide",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.development",
+        "2(a) By which methods and steps was it developed, and which systems or tools of others "
+        "were used?",
+        "Trained from scratch with an open toolkit.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.architecture",
+        "2(c) How do its parts fit together, and which computing resources made and tested it?",
+        "One model behind a queue; 200 hours of eight accelerators.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.predetermined_changes",
+        "2(f) Which changes of the system and its performance were determined beforehand?",
+        "None.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.unintended_outcomes",
+        "3 Which unintended outcomes, and which risks to health, safety, fundamental rights and "
+        "of discrimination are foreseeable?",
+        "Words that nobody said; more of them for accents that are rare in the training data.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.metrics",
+        "4 Why are these metrics the right ones for this system?",
+        "Users read the words, so every wrong word counts alike.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.risk_management",
+        "5 What is the risk management system (Article 9)?",
+        "Risks are listed and rated before each release.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.changes",
+        "6 What has the provider changed during the system's life?",
+        "2.3.0: a new punctuation model.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.standards",
+        "7 Which harmonised standards were applied, in full or in part, and where none was, how "
+        "are the requirements met?",
+        "None; see the risk management system.",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.declaration",
+        "8 Where is the copy of the EU declaration of conformity (Article 47)?",
+        "https://example.org/declaration",
+        several=True,
+    ),
+    Field(
+        "eu_ai_act.monitoring",
+        "9 How is performance evaluated after the system was placed on the market, and what is the "
+        "monitoring plan (Article 72)?",
+        "Every month on 500 new calls; the plan is plan.pdf.",
+        several=True,
+    ),
+    # --- Annex: NIST AI RMF, MEASURE ---
+    Field(
+        "nist_rmf.tools",
+        "MEASURE 2.1: which other test sets, metrics and tools were used?",
+        "None but those of the audits.",
+        several=True,
+    ),
+    Field(
+        "nist_rmf.privacy_risk",
+        "MEASURE 2.10: which risks to privacy did MAP identify, and how were they examined?",
+        "That a voice is recognised; recordings are deleted after transcription.",
+        several=True,
+    ),
+    Field(
+        "nist_rmf.harms",
+        "MEASURE 2.11: which harms to whom did MAP identify?",
+        "Callers with an accent are misunderstood more often.",
+        several=True,
+    ),
+    Field(
+        "nist_rmf.systemic_bias",
+        "Systemic bias (SP 1270): which habits of institutions may the data or the use carry on?",
+        "Calls come from customers alone, who are younger than the public.",
+        several=True,
+    ),
+    Field(
+        "nist_rmf.statistical_bias",
+        "Statistical and computational bias (SP 1270): where may samples or the model be off, "
+        "beyond what the audits measure?",
+        "Recordings of landlines are missing.",
+        several=True,
+    ),
+    Field(
+        "nist_rmf.human_bias",
+        "Human bias (SP 1270): whose judgement enters the data or the use, and how is it checked?",
+        "Transcribers know few of the accents; a third person settles.",
+        several=True,
+    ),
+    Field(
+        "nist_rmf.effectiveness",
+        "MEASURE 2.13: how was it evaluated whether these metrics and tests do what they should?",
+        "Complaints were compared with what the metrics had said.",
+        several=True,
+    ),
 )  # fmt: skip

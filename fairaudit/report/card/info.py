@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fairaudit import toml
-from fairaudit.report.card import annexes, fields
-from fairaudit.report.card.fields import Field
+from fairaudit.report.card.fields import FIELDS, Field
 from fairaudit.report.card.model import Stated
 from fairaudit.toml import Section
 
-#: All questions: those of every card, then those of the annexes, which know `Info` as a type only.
-FIELDS: tuple[Field, ...] = (*fields.FIELDS, *annexes.FIELDS)
 _ASKED = {each.key: each for each in FIELDS}
 
 _START = """\

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fairaudit.report.charts import Mark
 from fairaudit.report.plots.choice import Plot
+from fairaudit.report.sheets import Mark
 
 
 @dataclass(frozen=True)

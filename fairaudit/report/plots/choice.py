@@ -9,8 +9,8 @@ from typing import Any
 from fairaudit.audit import Audit, Estimate
 from fairaudit.exceptions import FairauditError
 from fairaudit.metrics import METRICS, Metric, find_metric
-from fairaudit.report.charts import Chart, Mark, chart
-from fairaudit.report.sheets import attributes, estimate_rows, level, only, printable
+from fairaudit.report.charts import chart
+from fairaudit.report.sheets import Chart, Mark, attributes, estimate_rows, level, only, printable
 
 #: A setting of several, by its names.
 Variant = Mapping[str, Any] | None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fairaudit.report.charts import Mark
 from fairaudit.report.plots.choice import Plot
 from fairaudit.report.plots.layout import INCH, LINE, Frame, Layout, Place
 from fairaudit.report.plots.style import Style
+from fairaudit.report.sheets import Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

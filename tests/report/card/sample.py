@@ -12,9 +12,8 @@ from fairaudit.report.card.model import (
     Section,
     Stated,
 )
-from fairaudit.report.charts import Chart, Limit, Mark
 from fairaudit.report.explanations import Alignment
-from fairaudit.report.sheets import Sheet
+from fairaudit.report.sheets import Chart, Limit, Mark, Sheet
 
 #: A group's name that would run if a writer did not escape it.
 SCRIPT = "<script>alert(1)</script>"

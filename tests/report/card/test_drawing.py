@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairaudit.report.card.drawing import Axis, broken, short, svg, ticks, width
-from fairaudit.report.charts import Chart, Limit, Mark
+from fairaudit.report.sheets import Chart, Limit, Mark
 from tests.report.card import sample
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from fairaudit import toml
 from fairaudit.exceptions import FairauditError
-from fairaudit.report.card.info import FIELDS, Info, start
+from fairaudit.report.card.fields import FIELDS
+from fairaudit.report.card.info import Info, start
 
 
 @pytest.fixture

@@ -7,19 +7,12 @@ in the card as not stated until then. No annex claims that anything is complied 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from fairaudit.report.card.annexes import eu_ai_act, ll144, nist_rmf
-from fairaudit.report.card.fields import Field
+from fairaudit.report.card.info import Info
 from fairaudit.report.card.model import Annex, AuditFile, Section
 
-if TYPE_CHECKING:
-    from fairaudit.report.card.info import Info
-
 _ANNEXES = {"ll144": ll144, "eu-ai-act": eu_ai_act, "nist-rmf": nist_rmf}
-
-#: What the annexes ask of the owner, beside what every card asks.
-FIELDS: tuple[Field, ...] = tuple(each for annex in _ANNEXES.values() for each in annex.FIELDS)
 
 
 def section(annex: Annex, files: Sequence[AuditFile], info: Info) -> Section:

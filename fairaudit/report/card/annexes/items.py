@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from fairaudit.audit import Audit, Finding
 from fairaudit.metrics import METRICS, Metric
+from fairaudit.report.card.info import Info
 from fairaudit.report.card.leading import Leading, disparity, worst_of
 from fairaudit.report.card.model import AuditFile, Block, Bullets, Code, Facts, Prose, Stated
 from fairaudit.report.card.statements import difference_sheet, each, gap_sheet, shown_gaps
@@ -22,9 +22,6 @@ from fairaudit.report.card.words import (
 )
 from fairaudit.report.ci.wording import label, measured, rows, subject, tally, worst_first
 from fairaudit.report.sheets import level, printable
-
-if TYPE_CHECKING:
-    from fairaudit.report.card.info import Info
 
 #: Failed criteria that are told in full.
 _MOST_FAILED = 10

@@ -3,65 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from fairaudit.audit import Audit
 from fairaudit.audits.decisions.parity import LEAST_SHARE
 from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Attribute
 from fairaudit.report.card.annexes.items import lacking, stated
-from fairaudit.report.card.fields import Field
+from fairaudit.report.card.info import Info
 from fairaudit.report.card.model import AuditFile, Block, Bullets, Code, Facts, Prose, Section
 from fairaudit.report.card.words import digests, dropped, some, used
 from fairaudit.report.decisions import views
 from fairaudit.report.rules import Category, categories, rule_sheets
 from fairaudit.report.sheets import attributes, printable
 
-if TYPE_CHECKING:
-    from fairaudit.report.card.info import Info
-
 TITLE = "Annex: New York City Local Law 144"
-FIELDS = (
-    Field(
-        "ll144.data_source",
-        "Are the data of the bias audit historical data or test data, whose are they, and of "
-        "which time?",
-        "Historical data of Example Ltd: all applicants of 2025.",
-        several=True,
-    ),
-    Field(
-        "ll144.data_explanation",
-        "How were these data collected, and why these?",
-        "All applications that the tool has scored, none left out.",
-        several=True,
-    ),
-    Field(
-        "ll144.test_data",
-        "If they are test data: why were historical data not used, and how were the test data "
-        "made and obtained?",
-        "The data are historical.",
-        several=True,
-    ),
-    Field(
-        "ll144.categories",
-        "Who said which sex and which race or ethnicity applicants have? Categories must not be "
-        "inferred.",
-        "Applicants themselves, in a voluntary form.",
-        several=True,
-    ),
-    Field(
-        "ll144.excluded",
-        "If categories of less than 2 % of the data are left out of impact ratios: why?",
-        "Their rates would rest on too few applicants.",
-        several=True,
-    ),
-    Field(
-        "ll144.distribution_date",
-        "When did the employer or employment agency begin to use the tool (distribution date)?",
-        "2026-05-01",
-    ),
-)
-
 _COMMAND = (
     "fairaudit errors applicants.csv --prediction hired --by sex --by race --by sex:race "
     "--table ll144 -o ll144.json"

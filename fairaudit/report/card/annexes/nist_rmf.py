@@ -6,62 +6,12 @@ NIST AI 100-1 (2023), MEASURE 2.1, 2.10, 2.11 and 2.13; kinds of bias after NIST
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from fairaudit.report.card.annexes.items import accuracy, metrics, stated, tested, verdicts
-from fairaudit.report.card.fields import Field
+from fairaudit.report.card.info import Info
 from fairaudit.report.card.model import AuditFile, Block, Prose, Section
 
-if TYPE_CHECKING:
-    from fairaudit.report.card.info import Info
-
 TITLE = "Annex: NIST AI Risk Management Framework, MEASURE"
-FIELDS = (
-    Field(
-        "nist_rmf.tools",
-        "MEASURE 2.1: which other test sets, metrics and tools were used?",
-        "None but those of the audits.",
-        several=True,
-    ),
-    Field(
-        "nist_rmf.privacy_risk",
-        "MEASURE 2.10: which risks to privacy did MAP identify, and how were they examined?",
-        "That a voice is recognised; recordings are deleted after transcription.",
-        several=True,
-    ),
-    Field(
-        "nist_rmf.harms",
-        "MEASURE 2.11: which harms to whom did MAP identify?",
-        "Callers with an accent are misunderstood more often.",
-        several=True,
-    ),
-    Field(
-        "nist_rmf.systemic_bias",
-        "Systemic bias (SP 1270): which habits of institutions may the data or the use carry on?",
-        "Calls come from customers alone, who are younger than the public.",
-        several=True,
-    ),
-    Field(
-        "nist_rmf.statistical_bias",
-        "Statistical and computational bias (SP 1270): where may samples or the model be off, "
-        "beyond what the audits measure?",
-        "Recordings of landlines are missing.",
-        several=True,
-    ),
-    Field(
-        "nist_rmf.human_bias",
-        "Human bias (SP 1270): whose judgement enters the data or the use, and how is it checked?",
-        "Transcribers know few of the accents; a third person settles.",
-        several=True,
-    ),
-    Field(
-        "nist_rmf.effectiveness",
-        "MEASURE 2.13: how was it evaluated whether these metrics and tests do what they should?",
-        "Complaints were compared with what the metrics had said.",
-        several=True,
-    ),
-)
-
 _INTRODUCTION = (
     "Four outcomes of MEASURE in the NIST AI Risk Management Framework 1.0. Numbers come from the "
     "audits of this card, all else from the owner. The framework is voluntary, and this annex does "
