@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Audit", "FairauditError", "card", "errors", "search", "wer"]
+__all__ = ["Audit", "FairauditError", "card", "errors", "search", "sensitivity", "wer"]
 
 if TYPE_CHECKING:
     from fairaudit.audit import Audit
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fairaudit.audits.search import search
     from fairaudit.audits.wer import wer
     from fairaudit.exceptions import FairauditError
+    from fairaudit.lm.sensitivity.audit import sensitivity
     from fairaudit.report.card import card
 
 #: Where the public names are defined.
@@ -21,6 +22,7 @@ _HOMES = {
     "card": "fairaudit.report.card",
     "errors": "fairaudit.audits.errors",
     "search": "fairaudit.audits.search",
+    "sensitivity": "fairaudit.lm.sensitivity.audit",
     "wer": "fairaudit.audits.wer",
 }
 

@@ -169,7 +169,7 @@ class Finding:
 
 
 #: Kinds of explanations that quote the data.
-QUOTING = ("confusion", "utterance", "respelling")
+QUOTING = ("confusion", "utterance", "respelling", "sensitive_token", "sensitive_text")
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ ROOMS = [
     ["__main__"],
 ]
 HEAVY = (
-    "torch transformers huggingface_hub soundfile soxr pandas sklearn matplotlib scipy pyarrow"
+    "torch transformers huggingface_hub soundfile soxr pandas sklearn skops matplotlib scipy "
+    "pyarrow"
 ).split()
 
 

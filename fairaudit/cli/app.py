@@ -124,4 +124,5 @@ def _take_defaults(context: typer.Context) -> None:
         from fairaudit.rubric import defaults_of
 
         defaults = defaults_of(path)
-        context.default_map = dict.fromkeys(("wer", "errors", "search", "gate"), defaults)
+        commands = ("wer", "errors", "search", "sensitivity", "gate")
+        context.default_map = dict.fromkeys(commands, defaults)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ _WANTED = [
     "model-*-of-*.safetensors",
 ]
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+#: The same as pickles; PyTorch's loader for weights only reads them and runs nothing.
+_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+_WANTED_PICKLES = ["pytorch_model.bin", "pytorch_model-*-of-*.bin"]
 #: Weights that Python's pickle, or a program, would have to read.
 _UNSAFE = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack")
 #: Files that decide what a model answers.
@@ -30,7 +33,7 @@ _DECISIVE = (".json", ".txt", ".model", ".safetensors")
 _FOREIGN_CODE = ("auto_map", "custom_pipelines")
 
 
-def find(model: str | Path) -> Path:
+def find(model: str | Path, allow_pickle: bool | None = None, option: str = "--model") -> Path:
     """Find the folder of a model, and check that it is data alone.
 
     Parameters
@@ -38,24 +41,39 @@ def find(model: str | Path) -> Path:
     model : str or Path
         A folder, which is read without any network; or else a name on the Hugging Face hub,
         from which settings and safetensors are downloaded, once.
+    allow_pickle : bool, optional
+        Accept weights that are there as a pickle alone; None for commands that never do.
+    option : str
+        The option that names the model, for messages.
 
     Raises
     ------
     FairauditError
-        If there is no such model, it has no weights in safetensors, or it asks for its own code.
+        If there is no such model, it has no weights that are accepted, or it asks for its own
+        code.
     """
-    folder = Path(model).expanduser()
+    folder, called = Path(model).expanduser(), f"{option} {model}"
     if not folder.is_dir():
-        folder = _download(str(model))
-    _check(folder, str(model))
+        folder = _download(str(model), called, bool(allow_pickle))
+    _check(folder, called, allow_pickle)
     return folder
+
+
+def is_safe(folder: Path) -> bool:
+    """Whether a folder holds weights as safetensors, which are read even beside a pickle."""
+    return _holds_any(folder, _WEIGHTS)
+
+
+def _holds_any(folder: Path, names: Sequence[str]) -> bool:
+    return any((folder / name).is_file() for name in names)
 
 
 def digest(folder: Path) -> str:
     """Digest of the files that decide what a model answers, wherever they lie."""
     whole = hashlib.sha256()
+    suffixes = _DECISIVE if is_safe(folder) else (*_DECISIVE, ".bin")
     for path in sorted(folder.iterdir()):
-        if path.suffix in _DECISIVE and path.is_file():
+        if path.suffix in suffixes and path.is_file():
             whole.update(f"{path.name}\0{_file_digest(path)}\n".encode())
     return whole.hexdigest()
 
@@ -68,19 +86,22 @@ def _file_digest(path: Path) -> str:
     return each.hexdigest()
 
 
-def _download(name: str) -> Path:
+def _download(name: str, called: str, allow_pickle: bool) -> Path:
     if Path(name).exists() or not _HUB_NAME.fullmatch(name):
         raise FairauditError(
-            f"--model {name}: no such folder. Name a folder that a transformers model was saved "
+            f"{called}: no such folder. Name a folder that a transformers model was saved "
             "to, or a model on the Hugging Face hub: openai/whisper-tiny"
         )
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=_WANTED))
+        folder = Path(snapshot_download(name, allow_patterns=_WANTED))
+        if not allow_pickle or is_safe(folder):
+            return folder
+        return Path(snapshot_download(name, allow_patterns=[*_WANTED, *_WANTED_PICKLES]))
     except (OSError, ValueError) as error:
         raise FairauditError(
-            f"--model {name}: no folder, and not to be had from the Hugging Face hub: "
+            f"{called}: no folder, and not to be had from the Hugging Face hub: "
             f"{first_line(error)} Check the name and the network, or name a folder."
         ) from None
 
@@ -92,32 +113,30 @@ def first_line(error: Exception) -> str:
     return line if line.endswith((".", "!", "?")) else f"{line}."
 
 
-def _check(folder: Path, name: str) -> None:
-    settings = dict(_settings(folder, name))
+def _check(folder: Path, called: str, allow_pickle: bool | None) -> None:
+    settings = dict(_settings(folder, called))
     if "config.json" not in settings:
-        raise FairauditError(f"--model {name}: no config.json; expected a transformers model.")
+        raise FairauditError(f"{called}: no config.json; expected a transformers model.")
     for file, content in settings.items():
         for key in _FOREIGN_CODE:
             if _holds(content, key):
                 raise FairauditError(
-                    f"--model {name}: {file} asks for the model's own Python code ({key}), which "
+                    f"{called}: {file} asks for the model's own Python code ({key}), which "
                     "is never run. Use a model whose type transformers itself knows."
                 )
     if "adapter_config.json" in settings:
-        raise FairauditError(
-            f"--model {name}: holds an adapter. Merge it into its model and save that."
-        )
-    _check_weights(folder, name)
+        raise FairauditError(f"{called}: holds an adapter. Merge it into its model and save that.")
+    _check_weights(folder, called, allow_pickle)
 
 
-def _settings(folder: Path, name: str) -> Iterator[tuple[str, Any]]:
+def _settings(folder: Path, called: str) -> Iterator[tuple[str, Any]]:
     """The settings files of a model folder, parsed."""
     for path in sorted(folder.glob("*config.json")):
         try:
             yield path.name, json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise FairauditError(
-                f"--model {name}: {path.name} is broken: {first_line(error)} Save the model again."
+                f"{called}: {path.name} is broken: {first_line(error)} Save the model again."
             ) from None
 
 
@@ -128,15 +147,14 @@ def _holds(content: Any, key: str) -> bool:
     return isinstance(content, list) and any(_holds(item, key) for item in content)
 
 
-def _check_weights(folder: Path, name: str) -> None:
-    if any((folder / weights).is_file() for weights in _WEIGHTS):
+def _check_weights(folder: Path, called: str, allow_pickle: bool | None) -> None:
+    if is_safe(folder) or (allow_pickle and _holds_any(folder, _PICKLES)):
         return
     unsafe = sorted(path.name for path in folder.iterdir() if path.suffix in _UNSAFE)
     if unsafe:
+        consent = ", or trust its origin and say --allow-pickle" if allow_pickle is False else ""
         raise FairauditError(
-            f"--model {name}: weights only as {unsafe[0]}, a format that can run programs when it "
-            "is loaded and is refused. Save the model as safetensors (save_pretrained does)."
+            f"{called}: weights only as {unsafe[0]}, a format that can run programs when it is "
+            f"loaded and is refused. Save the model as safetensors (save_pretrained does){consent}."
         )
-    raise FairauditError(
-        f"--model {name}: no weights: expected model.safetensors beside config.json."
-    )
+    raise FairauditError(f"{called}: no weights: expected model.safetensors beside config.json.")

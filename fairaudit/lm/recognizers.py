@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError
 from fairaudit.lm.checkpoints import first_line
+from fairaudit.lm.devices import device_named, quiet
 
 #: Seconds of sound that a CTC model hears at once; longer recordings are cut into pieces that
 #: overlap by a third, and of each piece the inner part counts, so that no word is cut.
@@ -67,8 +66,8 @@ class Recognizer:
         language: str | None = None,
         task: str | None = None,
     ) -> None:
-        place = _device(device)
-        with _quiet():
+        place = device_named(device)
+        with quiet():
             self._pipeline = _load(folder, name, place, dtype)
         model = self._pipeline.model
         self._whisper = model.config.model_type == "whisper"
@@ -117,7 +116,7 @@ class Recognizer:
 
         texts = [""] * len(sounds)
         try:
-            with _quiet():
+            with quiet():
                 for places, options in self._batches(sounds):
                     batch = [sounds[i] for i in places]
                     answers = self._pipeline(batch, batch_size=len(batch), **options)
@@ -156,39 +155,6 @@ class Recognizer:
 def _one_line(text: str) -> str:
     # A NUL may come out of a byte-level vocabulary, and no table could hold it.
     return " ".join(text.replace("\0", " ").split())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' advice to programmers off standard error."""
-    from transformers.utils import logging
-
-    level = logging.get_verbosity()
-    bars = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def _device(device: str) -> str:
-    """The device by the name that PyTorch knows."""
-    import torch
-
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise FairauditError(f"--device {device}: expected auto, cpu, cuda or cuda:N.")
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device != "cpu" and int(device.partition(":")[2] or 0) >= torch.cuda.device_count():
-        raise FairauditError(
-            f"--device {device}: PyTorch finds {torch.cuda.device_count()} GPUs. "
-            "Use --device cpu, or a build of PyTorch for your GPU."
-        )
-    return device
 
 
 def _load(folder: Path, name: str, device: str, dtype: str) -> Any:

@@ -25,6 +25,7 @@ from fairaudit.metrics.registry import (
     own_variance,
     trial_variance,
 )
+from fairaudit.metrics.sensitivity import SENSITIVITY
 from fairaudit.metrics.speech import SPEECH, errors, reference_words
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "REGRESSION",
     "SCORES",
     "SELECTION",
+    "SENSITIVITY",
     "SPEECH",
     "Counts",
     "Metric",

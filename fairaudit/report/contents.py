@@ -9,15 +9,16 @@ from fairaudit.report.confusions import confusion_sheets
 from fairaudit.report.control import control_sheets
 from fairaudit.report.covariates import covariate_sheets
 from fairaudit.report.decisions import decision_sheets
-from fairaudit.report.explanations import Alignment, explanation_sheets
+from fairaudit.report.explanations import Alignment, Heat, explanation_sheets
 from fairaudit.report.headline import sheets
 from fairaudit.report.rules import impact_sheets, rule_sheets
 from fairaudit.report.runs import normalizer_sheets, update_sheets
 from fairaudit.report.search import search_sheets
+from fairaudit.report.sensitivities import sensitive_sheets
 from fairaudit.report.sheets import Sheet
 
 
-def contents(audit: Audit, further: bool) -> Iterator[Sheet | Alignment]:
+def contents(audit: Audit, further: bool) -> Iterator[Sheet | Alignment | Heat]:
     """Every table of an audit; metrics after the first where `further`."""
     if audit.settings.get("rule") is not None:
         yield from rule_sheets(audit)
@@ -25,6 +26,9 @@ def contents(audit: Audit, further: bool) -> Iterator[Sheet | Alignment]:
         yield from _decisions(audit, further)
     elif audit.kind == "search":
         yield from search_sheets(audit)
+    elif audit.kind == "sensitivity":
+        yield from sheets(audit, further)
+        yield from sensitive_sheets(audit)
     else:
         yield from _transcripts(audit, further)
 

@@ -1,9 +1,10 @@
-"""What explains the errors, as tables: words, lengths, frequencies and the costliest utterances."""
+"""What explains an audit: words, lengths and frequencies as tables, texts word by word."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from fairaudit.audit import Audit, Explanation
 from fairaudit.metrics import METRICS
@@ -26,11 +27,65 @@ class Alignment:
     steps: Sequence[tuple[str, str, str]]
 
 
+@dataclass(frozen=True)
+class Heat:
+    """A text and what each of its tokens adds to a number of it.
+
+    Attributes
+    ----------
+    title : str
+    tokens : sequence of (str, float)
+        Token, and the part of the number that it carries.
+    keyed : bool
+        Whether it is said below how tokens are marked: of several texts, the last says it.
+    """
+
+    title: str
+    tokens: Sequence[tuple[str, float]]
+    keyed: bool = True
+
+    #: Parts of the largest one at which the steps of shading begin.
+    STEPS: ClassVar[tuple[float, ...]] = (1 / 10, 1 / 3, 2 / 3)
+    #: How tokens are marked, where they are shaded.
+    SHADED: ClassVar[str] = (
+        "Each token is shaded by its part of the record's sensitivity, from a tenth, a third and "
+        "two thirds of the largest part; the last with the figure."
+    )
+    #: How they are marked where there is no shade, after ``In bold`` or the like.
+    SET_OFF: ClassVar[str] = (
+        "with their part of the record's sensitivity: tokens of two thirds of the largest part "
+        "or more."
+    )
+
+    @property
+    def shades(self) -> list[tuple[str, int, str]]:
+        """Each token, its step from 0 to 3, and in the last step its part in words.
+
+        >>> Heat("", [("a", 0.6), ("nurse", 0.3), ("is", 0.01)]).shades
+        [('a', 3, '60 %'), ('nurse', 2, ''), ('is', 0, '')]
+        """
+        most = max((part for _, part in self.tokens), default=0.0)
+        steps = [sum(0 < step * most <= part for step in self.STEPS) for _, part in self.tokens]
+        return [
+            (token, step, rounded(part) if step == len(self.STEPS) else "")
+            for (token, part), step in zip(self.tokens, steps, strict=True)
+        ]
+
+
+def rounded(part: float) -> str:
+    """A part in whole percent.
+
+    >>> rounded(0.342), rounded(0.004)
+    ('34 %', '<1 %')
+    """
+    return f"{100 * part:.0f} %" if part >= 0.01 else "<1 %"
+
+
 def explanation_sheets(audit: Audit) -> Iterator[Sheet | Alignment]:
     """Every explanation of an audit, attribute by attribute."""
     for attribute in attributes(audit) if audit.explanations else ():
         rows = [row for row in audit.explanations if row.attribute == attribute]
-        order = _groups(audit, attribute)
+        order = group_order(audit, attribute)
         yield from _confusions(audit, [row for row in rows if row.kind == "confusion"], order)
         yield from _bands(
             [row for row in rows if row.kind == "frequency"],
@@ -47,7 +102,7 @@ def explanation_sheets(audit: Audit) -> Iterator[Sheet | Alignment]:
         yield from _utterances([row for row in rows if row.kind == "utterance"], order)
 
 
-def _groups(audit: Audit, attribute: str | None) -> list[str]:
+def group_order(audit: Audit, attribute: str | None) -> list[str]:
     """Groups in the order of the first table."""
     main = only(audit, audit.estimates[0].variant)
     headline = METRICS[audit.settings["metrics"][0]]

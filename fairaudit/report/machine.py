@@ -10,7 +10,6 @@ from fairaudit.audit import Audit, Estimate
 from fairaudit.exceptions import FairauditError
 from fairaudit.report import markup
 from fairaudit.report.contents import contents
-from fairaudit.report.explanations import Alignment
 from fairaudit.report.rules import rule_rows
 from fairaudit.report.sheets import closing, printable
 
@@ -43,11 +42,7 @@ def _cell(value: object) -> object:
 
 def to_markdown(audit: Audit, further: bool = False) -> str:
     """Tables and sentences for a page or a pull request."""
-    blocks = [
-        block
-        for each in contents(audit, further)
-        for block in (markup.alignment(each) if isinstance(each, Alignment) else markup.sheet(each))
-    ]
+    blocks = [block for each in contents(audit, further) for block in markup.content(each)]
     blocks += [*map(markup.prose, closing(audit)), markup.code(printable(audit.signature))]
     return "\n\n".join(blocks) + "\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from fairaudit.report.explanations import Alignment
+from fairaudit.report.explanations import Alignment, Heat
 from fairaudit.report.sheets import Sheet, printable
 
 #: What Markdown, GitHub and GitLab read as markup: also references, formulas and addresses.
@@ -52,7 +52,12 @@ def prose(text: str) -> str:
     >>> prose("1. no list"), prose("- nor this"), prose("-1.5 is no list")
     ('1&#46; no list', '&#45; nor this', '-1.5 is no list')
     """
-    return _BLOCK.sub(lambda found: f"{found[1]}&#{ord(found[2])};", escaped(text))
+    return _unbegun(escaped(text))
+
+
+def _unbegun(escaped: str) -> str:
+    """A paragraph, escaped already, that does not look like the beginning of a list."""
+    return _BLOCK.sub(lambda found: f"{found[1]}&#{ord(found[2])};", escaped)
 
 
 def strong(text: str) -> str:
@@ -93,6 +98,13 @@ def table(header: Iterable[str], alignments: str, lines: Iterable[str]) -> str:
     return "\n".join([line(header), line(_ALIGNMENTS[side] for side in alignments), *lines])
 
 
+def content(block: Sheet | Alignment | Heat) -> Iterator[str]:
+    """What a report holds, as Markdown's blocks."""
+    if isinstance(block, Alignment):
+        return alignment(block)
+    return heat(block) if isinstance(block, Heat) else sheet(block)
+
+
 def sheet(content: Sheet) -> Iterator[str]:
     """A title, a table with the long headings, and the sentences: each is a block."""
     yield strong(content.title)
@@ -113,6 +125,19 @@ def alignment(content: Alignment) -> Iterator[str]:
 
 def _word(kind: str, word: str) -> str:
     return escaped(word) if kind == "hit" else strong(word)
+
+
+def heat(content: Heat) -> Iterator[str]:
+    """The tokens of a text in line; the strongest in bold, with their part."""
+    yield strong(content.title)
+    words = " ".join(filter(None, (_token(text, said) for text, _, said in content.shades)))
+    yield _unbegun(words)
+    if content.keyed and words:
+        yield prose(f"In bold, {content.SET_OFF}")
+
+
+def _token(text: str, said: str) -> str:
+    return f"{strong(text)} ({said})".strip() if said else escaped(text)
 
 
 def bullets(items: Sequence[str], indent: str = "") -> str:

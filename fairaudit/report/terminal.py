@@ -12,7 +12,7 @@ from rich.text import Text
 
 from fairaudit.audit import Audit
 from fairaudit.report.contents import contents
-from fairaudit.report.explanations import Alignment
+from fairaudit.report.explanations import Alignment, Heat
 from fairaudit.report.sheets import Sheet, closing, printable
 
 #: The least room for names.
@@ -36,6 +36,8 @@ def show(audit: Audit, console: Console, further: bool) -> None:
             console.print(Text(each.title, style="bold"))
             if isinstance(each, Alignment):
                 _show_alignment(each, console)
+            elif isinstance(each, Heat):
+                _show_heat(each, console)
             else:
                 _show_sheet(each, console)
             console.print()
@@ -85,6 +87,34 @@ def _print_pair(said: Text, heard: Text, console: Console) -> None:
     for line in (said, heard):
         line.rstrip()
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
+
+
+#: Steps of shading, which must be told apart on light and dark grounds.
+_SHADES = ("", "yellow", "bold yellow", "bold black on yellow")
+_INDENT = "  "
+
+
+def _show_heat(heat: Heat, console: Console) -> None:
+    """Print the tokens of a text in line, folded between them; the strongest with their part."""
+    shaded = console.color_system is not None and not console.no_color
+    line = Text(_INDENT)
+    for token, step, said in heat.shades:
+        word = f"{token} {said}" if said else token
+        if said and not shaded:
+            word = f"[{word}]"
+        if len(line) > len(_INDENT) and cell_len(line.plain + word) > console.width:
+            _print_words(line, console)
+            line = Text(_INDENT)
+        line.append(word, _SHADES[step] if shaded else "").append(" ")
+    _print_words(line, console)
+    if heat.keyed and heat.tokens:
+        console.print(Text(heat.SHADED if shaded else f"In brackets, {heat.SET_OFF}"))
+
+
+def _print_words(line: Text, console: Console) -> None:
+    """Print a line; only a token that is longer than it is cut."""
+    line.rstrip()
+    console.print(line, overflow="fold")
 
 
 def _figures_width(sheet: Sheet) -> int:

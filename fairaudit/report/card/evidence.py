@@ -42,7 +42,7 @@ from fairaudit.report.ci.wording import (
     worst_first,
 )
 from fairaudit.report.contents import contents
-from fairaudit.report.explanations import Alignment
+from fairaudit.report.explanations import Alignment, Heat
 from fairaudit.report.figures import count
 from fairaudit.report.sheets import Column, Sheet, level, printable, sheet
 from fairaudit.stats.sums import MISSING
@@ -298,7 +298,7 @@ def sources(findings: Sequence[Finding]) -> list[str]:
 
 def results(audit: Audit) -> Iterator[Block]:
     """The tables of an audit: those of the headline metric, and the others on request."""
-    shown: list[Sheet | Alignment] = []
+    shown: list[Sheet | Alignment | Heat] = []
     for each in contents(audit, further=False):
         shown.append(each)
         yield each

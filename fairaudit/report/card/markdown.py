@@ -21,7 +21,7 @@ from fairaudit.report.card.model import (
     Stated,
     sections,
 )
-from fairaudit.report.explanations import Alignment
+from fairaudit.report.explanations import Alignment, Heat
 from fairaudit.report.markup import escaped, strong
 from fairaudit.report.sheets import Sheet
 
@@ -72,10 +72,8 @@ def _block(block: Block, depth: int) -> Iterator[str]:
         yield f"{'#' * min(depth + 2, 6)} {escaped(block.title)}"
         for inner in block.blocks:
             yield from _block(inner, depth + 1)
-    elif isinstance(block, Sheet):
-        yield from markup.sheet(block)
-    elif isinstance(block, Alignment):
-        yield from markup.alignment(block)
+    elif isinstance(block, Sheet | Alignment | Heat):
+        yield from markup.content(block)
     elif isinstance(block, Folded):
         yield from _folded(block, depth)
     elif isinstance(block, Code):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fairaudit.audit import Audit
-from fairaudit.report.explanations import Alignment
+from fairaudit.report.explanations import Alignment, Heat
 from fairaudit.report.sheets import Sheet
 
 Template = Literal["service-card", "model-card", "report"]
@@ -151,7 +151,7 @@ class Section:
     id: str
 
 
-Block = Prose | Bullets | Facts | Stated | Code | Folded | Section | Sheet | Alignment
+Block = Prose | Bullets | Facts | Stated | Code | Folded | Section | Sheet | Alignment | Heat
 
 
 @dataclass(frozen=True)

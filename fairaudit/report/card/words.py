@@ -19,6 +19,11 @@ _NAMES = {"brier": "Brier", "theil": "Theil"}
 _NO_FILES = {"(frame)": "a data frame", "(stdin)": "standard input"}
 #: What metrics count, in words that need no explanation.
 _COUNTED = {"positives": "positive labels", "negatives": "negative labels"}
+_KINDS = {
+    "wer": "Word errors of transcripts",
+    "search": "Search for the worst subgroup",
+    "sensitivity": "Sensitivity of predictions",
+}
 _TASKS = {
     "multiclass": "Decisions among several classes",
     "regression": "Predicted numbers",
@@ -136,11 +141,7 @@ def cluster(audit: Audit) -> str:
 
 def task(audit: Audit) -> str:
     """What was audited."""
-    if audit.kind == "wer":
-        return "Word errors of transcripts"
-    if audit.kind == "search":
-        return "Search for the worst subgroup"
     if audit.kind != "errors":
-        return printable(audit.kind)
+        return _KINDS.get(audit.kind, printable(audit.kind))
     found = _TASKS.get(audit.settings.get("task") or "")
     return found or ("Decisions" if audit.settings.get("label") else "Selections without labels")

@@ -12,7 +12,7 @@ from fairaudit.report.card.model import (
     Section,
     Stated,
 )
-from fairaudit.report.explanations import Alignment
+from fairaudit.report.explanations import Alignment, Heat
 from fairaudit.report.sheets import Chart, Limit, Mark, Sheet
 
 #: A group's name that would run if a writer did not escape it.
@@ -118,7 +118,7 @@ def _results() -> Section:
             Prose("The worst group has 2.7 times the errors of the best one.", strong=True),
             Prose(f"A plain paragraph with {SCRIPT}."),
             Section("Word errors", (sheet(), _deeper()), "results-wer"),
-            Section("Names", (Bullets(HOSTILE), _names()), "results-names"),
+            Section("Names", (Bullets(HOSTILE), _names(), _heat()), "results-names"),
         ),
         "results",
     )
@@ -146,6 +146,15 @@ def _alignment() -> Alignment:
         ("hit", "there", "there"),
     )
     return Alignment("us, speaker 1: 3 errors in 4 words", steps)
+
+
+def _heat() -> Heat:
+    """Tokens of all steps, some of them hostile, and some that run from right to left."""
+    said = "She worked as a nurse in the hospital where her mother had been a doctor".split()
+    parts = {"She": 0.31, "nurse": 0.34, "hospital": 0.12, "her": 0.05, "mother": 0.04}
+    hostile = [(name, 0.12 if n % 3 else 0.3) for n, name in enumerate(HOSTILE)]
+    words = [(word, parts.get(word, 0.01)) for word in said]
+    return Heat("Sensitivity 0.0123, predicted a|b", [*words, *hostile, ("שלום", 0.25), ("-", 0.0)])
 
 
 def _details() -> Section:

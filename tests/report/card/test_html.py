@@ -355,6 +355,7 @@ def test_colours_are_told_apart(scheme: int) -> None:
     # axe cannot tell what lies behind the text of a drawing, and looks at no line.
     found = list(colours())[scheme]
     texts = [("text", "ground"), ("text", "panel"), ("text", "wrong"), ("soft", "ground")]
+    texts += [("text", step) for step in ("h1", "h2", "h3")]
     texts += [("soft", "panel"), ("accent", "ground")]
     assert [pair for pair in texts if contrast(*(found[each] for each in pair)) < 4.5] == []
     graphics = [("accent", "ground"), ("limit", "ground"), ("limit", "panel"), ("soft", "ground")]

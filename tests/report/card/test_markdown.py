@@ -17,7 +17,7 @@ from fairaudit.report.card.model import (
     Stated,
     sections,
 )
-from fairaudit.report.explanations import Alignment
+from fairaudit.report.explanations import Alignment, Heat
 from fairaudit.report.sheets import Sheet
 from tests.report.card import sample
 from tests.report.test_markup import HOSTILE, Page, shown, texts
@@ -44,6 +44,7 @@ def every_block(text):
     blocks = [
         Prose(text), Prose(text, True), Bullets([text]), Facts(rows), Stated([text], "?", "a.b"),
         Stated([], text, "a.b"), Code(text, text), sheet, Alignment(text, [("hit", text, text)]),
+        Heat(text, [(text, 0.9), (text, 0.1)]),
     ]  # fmt: skip
     inner = Section(text, [Folded(text, blocks)], "inner")
     return Card(text, text, [text], [Section(text, [*blocks, inner], "outer")])

@@ -1,0 +1,194 @@
+"""Commands of models: sensitivity."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from fairaudit.cli.app import command, say
+from fairaudit.cli.decisions import Label, Records
+from fairaudit.cli.options import (
+    MODEL,
+    OUTPUT,
+    Bins,
+    By,
+    Cluster,
+    CompareTo,
+    Confidence,
+    Correction,
+    Corrections,
+    Decide,
+    Decides,
+    ExitZero,
+    Format,
+    Formats,
+    Interval,
+    Intervals,
+    MinN,
+    Na,
+    Output,
+    Quiet,
+    Resamples,
+    RubricName,
+    Seed,
+    Strict,
+    Where,
+    deliver,
+    option,
+)
+
+
+class Weighting(str, Enum):
+    """Which classes' probabilities count."""
+
+    predicted = "predicted"
+    gold = "gold"
+    uniform = "uniform"
+
+
+class Form(str, Enum):
+    """How the components of a token's gradients are joined."""
+
+    elementwise = "elementwise"
+    token = "token"  # noqa: S105  # no password
+
+
+@command
+def sensitivity(
+    context: typer.Context,
+    file: Records,
+    protected: Annotated[
+        str,
+        option(
+            "What is about the attribute: a column (of texts a model of it is trained), words "
+            "(those that role reversal knows), uniform, or a model folder. A column of that name "
+            "wins.",
+            metavar="COLUMN|words|uniform|FOLDER",
+        ),
+    ],
+    text: Annotated[str | None, option("Column of texts.", metavar="COLUMN")] = None,
+    model: Annotated[
+        str | None,
+        option(
+            "The model: a folder, a name on the Hugging Face hub, or a .skops file; without one a "
+            "baseline is trained on --label.",
+            panel=MODEL,
+            metavar="FOLDER|FILE",
+        ),
+    ] = None,
+    label: Label = None,
+    by: By = None,
+    weighting: Annotated[
+        Weighting, option("Classes that count: the predicted one, the true one, or all alike.")
+    ] = Weighting.predicted,
+    form: Annotated[
+        Form, option("Join gradients component by component, or by the norms of tokens.")
+    ] = Form.elementwise,
+    normalize: Annotated[
+        bool,
+        option(
+            "Divide a text's weights by their sum, so that lengths compare.",
+            "--normalize/--no-normalize",
+        ),
+    ] = True,
+    swap_list: Annotated[
+        Path | None,
+        option("Word list for role reversal (TOML) instead of gender.", metavar="FILE"),
+    ] = None,
+    explain: Annotated[
+        bool,
+        option("Say which words count; the audit file then quotes words of the data."),
+    ] = False,
+    texts: Annotated[
+        bool, option("Quote words of the data.", "--texts/--no-texts", panel=OUTPUT)
+    ] = True,
+    window: Annotated[
+        bool,
+        option("Read long texts in windows, not their beginning.", "--window", panel=MODEL),
+    ] = False,
+    batch_size: Annotated[int, option("Texts read at once.", panel=MODEL)] = 32,
+    device: Annotated[
+        str, option("auto, cpu, cuda or cuda:N.", "--device", panel=MODEL, metavar="DEVICE")
+    ] = "auto",
+    allow_pickle: Annotated[
+        bool,
+        option(
+            "Accept weights that are a pickle alone; only weights are read from it.",
+            "--allow-pickle",
+            panel=MODEL,
+        ),
+    ] = False,
+    cluster: Cluster = None,
+    bins: Bins = None,
+    where: Where = None,
+    na: Na = None,
+    compare_to: CompareTo = "rest",
+    min_n: MinN = 0,
+    confidence: Confidence = 0.95,
+    interval: Intervals = Interval.auto,
+    correction: Corrections = Correction.holm,
+    resamples: Resamples = 2000,
+    seed: Seed = 0,
+    rubric: RubricName = None,
+    decide: Decides = Decide.interval,
+    strict: Strict = False,
+    exit_zero: ExitZero = False,
+    output: Output = None,
+    format: Formats = Format.table,
+    quiet: Quiet = False,
+) -> None:
+    """How much a model's predictions move with a protected attribute, by group.
+
+    Example: fairaudit sensitivity posts.csv --text body --label toxic --protected words --by topic
+    """
+    from fairaudit.lm.sensitivity.audit import sensitivity
+    from fairaudit.report.progress import progress
+    from fairaudit.table import MISSING_VALUES
+
+    with progress(Console(stderr=True), quiet) as report:
+        audit = sensitivity(
+            file,
+            protected=protected,
+            text=text,
+            model=model,
+            label=label,
+            by=by or (),
+            cluster=cluster,
+            weighting=weighting.value,
+            form=form.value,
+            normalize=normalize,
+            swap_list=swap_list,
+            explain=explain,
+            texts=texts,
+            window=window,
+            batch=batch_size,
+            device=device,
+            allow_pickle=allow_pickle,
+            bins=bins or (),
+            where=where,
+            na=MISSING_VALUES if na is None else tuple(na),
+            progress=report,
+            warn=lambda message: None if quiet else say(message),
+            compare_to=compare_to,
+            min_n=min_n,
+            confidence=confidence,
+            interval=interval.value,
+            correction=correction.value,
+            resamples=resamples,
+            seed=seed,
+        )
+    deliver(
+        context,
+        audit,
+        format,
+        output,
+        further=True,
+        rubric=rubric,
+        decide=decide,
+        strict=strict,
+        exit_zero=exit_zero,
+    )

@@ -1,0 +1,277 @@
+"""Reverses the roles of a text: every listed word gives way to its counterpart."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from fairaudit.lm.swap.lexicon import Lexicon, Pair
+from fairaudit.lm.swap.slots import Slot, slot
+
+_ASCII = re.compile(r"(\w+)", re.ASCII)
+#: A letter and its combining accent are one word.
+_WORD = re.compile(r"([\w\u0300-\u036f]+)")
+#: Addresses, handles and tags name things and are left alone, whole.
+_ADDRESS = re.compile(
+    r"((?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+|[@#]\w+|[\w\u0300-\u036f]+)", re.IGNORECASE
+)
+_MARKERS = ("://", "www.", "WWW.", "@", "#")
+_PRONOUNS: Mapping[str, Mapping[Slot, str]] = {
+    "her": {"object": "him", "determiner": "his"},
+    "his": {"determiner": "her", "independent": "hers"},
+}
+_SURE = {"him": "her", "hers": "his"}
+_APOSTROPHES = ("'", "\u2019")
+#: From the first up to the second place of the split text, replace by the third.
+_Change = tuple[int, int, str]
+
+
+def split(text: str) -> list[str]:
+    """Split a text: what is between words at even places, words at odd ones; joined it is the text.
+
+    Letters, digits and the underscore make a word; a mail or web address, a handle and a tag are
+    one word each.
+
+    >>> split("He's self-made.")
+    ['', 'He', "'", 's', ' ', 'self', '-', 'made', '.']
+    """
+    if any(marker in text for marker in _MARKERS):
+        return _ADDRESS.split(text)
+    return (_ASCII if text.isascii() else _WORD).split(text)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a reversal touched; sums of coverages are coverages.
+
+    Attributes
+    ----------
+    documents, documents_changed : int
+    words, words_changed : int
+        Words seen, and replaced (a phrase counts once).
+    replaced : mapping of (str, str) to int
+        How often a word gave way to another, both in small letters.
+    """
+
+    documents: int = 0
+    documents_changed: int = 0
+    words: int = 0
+    words_changed: int = 0
+    replaced: Mapping[Pair, int] = field(default_factory=dict)
+
+    def __add__(self, other: Coverage) -> Coverage:
+        return Coverage(
+            self.documents + other.documents,
+            self.documents_changed + other.documents_changed,
+            self.words + other.words,
+            self.words_changed + other.words_changed,
+            dict(Counter(self.replaced) + Counter(other.replaced)),
+        )
+
+
+class Swapper:
+    """Writes the counterfactual of a text.
+
+    Parameters
+    ----------
+    lexicon : Lexicon, optional
+        The word pairs; those of gender by default.
+    names : mapping of str to str, optional
+        Names with their counterparts; each pair counts both ways.
+
+    Examples
+    --------
+    >>> swapper = Swapper(names={"John": "Mary"})
+    >>> swapper.swap("John's sister said he'd lost her keys; HE told her so. Are they his?")
+    "Mary's brother said she'd lost his keys; SHE told him so. Are they hers?"
+    """
+
+    def __init__(
+        self, lexicon: Lexicon | None = None, names: Mapping[str, str] | None = None
+    ) -> None:
+        lexicon = Lexicon.default() if lexicon is None else lexicon
+        self.lexicon = lexicon.with_names(names) if names else lexicon
+        self._canonical = self.lexicon.canonical
+        self._table = _table(self.lexicon)
+
+    def swap(self, text: str) -> str:
+        """The reversed text; the same object where no listed word occurs."""
+        parts, changes = self._changes(text)
+        if not changes:
+            return text
+        for start, stop, replacement in changes:
+            parts[start] = replacement
+            if stop > start + 1:
+                parts[start + 1 : stop] = [""] * (stop - start - 1)
+        return "".join(parts)
+
+    def swap_spans(self, text: str) -> list[tuple[int, int, str]]:
+        """What to replace: start and end in characters, and the replacement, in order.
+
+        >>> Swapper().swap_spans("So he left.")
+        [(3, 5, 'she')]
+        """
+        parts, changes = self._changes(text)
+        at = [0, *accumulate(map(len, parts))]
+        return [(at[start], at[stop], replacement) for start, stop, replacement in changes]
+
+    def has_gender(self, text: str) -> bool:
+        """Whether the text holds a word that is replaced.
+
+        >>> [Swapper().has_gender(text) for text in ("They left.", "The king left.")]
+        [False, True]
+        """
+        return bool(self._changes(text)[1])
+
+    def count(self, text: str) -> Coverage:
+        """What a reversal of the text touches.
+
+        >>> Swapper().count("He saw the man.").replaced
+        {('he', 'she'): 1, ('man', 'woman'): 1}
+        """
+        parts, changes = self._changes(text)
+        pairs = (("".join(parts[a:b]).lower(), new.lower()) for a, b, new in changes)
+        return Coverage(1, int(bool(changes)), len(parts) // 2, len(changes), dict(Counter(pairs)))
+
+    def _changes(self, text: str) -> tuple[list[str], list[_Change]]:
+        """The split text, and what to replace in it."""
+        parts = split(text)
+        table = self._table
+        changes: list[_Change] = []
+        done = 0
+        for at in [2 * i + 1 for i, word in enumerate(parts[1::2]) if word in table]:
+            if at < done:
+                continue
+            entry = table[parts[at]]
+            if isinstance(entry, str):
+                follows = parts[at + 1][:1]
+                plain = (at, at + 1, entry)
+                changes.append(_possessive(parts, *plain) if follows in _APOSTROPHES else plain)
+                done = changes[-1][1]
+                continue
+            done, replacement = self._resolve(entry, parts, at)
+            if replacement is not None:
+                changes.append((at, done, replacement))
+        return parts, changes
+
+    def _resolve(self, entry: _Entry, parts: list[str], at: int) -> tuple[int, str | None]:
+        """Where an entry that depends on its context ends, and what takes its place."""
+        for words, replacement in entry.phrases:
+            stop = at + len(words)
+            found = tuple(p.replace("\u2019", "'") for p in parts[at:stop]) == words
+            if found and (replacement is not None or not self._is_title(parts, stop - 1)):
+                return stop, replacement
+        if entry.title and _before_capital(parts, at):
+            return at + 1, entry.title
+        if entry.pronoun:
+            form = entry.pronoun
+            filled = slot(form, parts, at, self._canonical)
+            return at + 1, _like(parts[at], _PRONOUNS[form][filled])
+        return at + 1, entry.plain
+
+    def _is_title(self, parts: list[str], at: int) -> bool:
+        """Whether a word is a title before a name: in "the Lord Ian" what is kept is not meant."""
+        entry = self._table.get(parts[at])
+        return isinstance(entry, _Entry) and bool(entry.title) and _before_capital(parts, at)
+
+
+@dataclass
+class _Entry:
+    """A word whose counterpart depends on what is around it, or that starts a phrase."""
+
+    phrases: list[tuple[tuple[str, ...], str | None]] = field(default_factory=list)
+    title: str | None = None
+    pronoun: str | None = None
+    plain: str | None = None
+
+
+def _possessive(parts: list[str], at: int, stop: int, new: str) -> _Change:
+    """A replacement with its possessive mark: *ladies' room* is the *gentlemen's*, and back."""
+    old, mark = parts[at].lower(), parts[stop][0]
+    plural, new_plural = (
+        len(w) > 3 and w[-1] == "s" and w[-2:] not in ("ss", "us") for w in (old, new.lower())
+    )
+    if plural and not new_plural and parts[stop][1:2] == " ":
+        return at, stop + 1, f"{new}{mark}{'S' if new.isupper() else 's'}{parts[stop][1:]}"
+    with_s = parts[stop] == mark and parts[stop + 1 : stop + 2] in (["s"], ["S"])
+    if with_s and new_plural and old[-1:] != "s":
+        return at, stop + 2, new + mark
+    return at, stop, new
+
+
+def _before_capital(parts: list[str], at: int) -> bool:
+    """Whether a capitalised word follows, as a name does after a title."""
+    follows = at + 2 < len(parts) and parts[at + 2][:1].isupper()
+    return follows and parts[at + 1] in (" ", "\u00a0")
+
+
+def _capitalised(phrase: str) -> str:
+    return phrase[:1].upper() + phrase[1:]
+
+
+def _like(model: str, word: str) -> str:
+    """Write a word like another: in capitals, capitalised, or small."""
+    if model.isupper():
+        return word.upper()
+    return _capitalised(word) if model[:1].isupper() else word
+
+
+def _written(first: str, second: str) -> Iterator[Pair]:
+    """The ways to write a word, each with its replacement; see `Lexicon`."""
+    yield first, second
+    if first == first.lower():
+        yield _capitalised(first), _capitalised(second)
+        if " " in first:
+            yield tuple(" ".join(map(_capitalised, p.split())) for p in (first, second))  # type: ignore[misc]
+    yield first.upper(), second.upper()
+
+
+def _table(lexicon: Lexicon) -> dict[str, str | _Entry]:
+    """What to do at each word: replace it, or look around.
+
+    Entries with a capital come before those in small letters, and pairs before one-way words:
+    of two that are written alike the first counts.
+    """
+    directed = [*lexicon.pairs, *((b, a) for a, b in lexicon.pairs), *lexicon.one_way]
+    if lexicon.pronouns:
+        directed += _SURE.items()
+    directed.sort(key=lambda pair: pair[0] == pair[0].lower())
+    plain: dict[str, str] = {}
+    for first, second in directed:
+        for word, replacement in _written(first, second):
+            plain.setdefault(word, replacement)
+    entries = _entries(lexicon, plain)
+    for word, entry in entries.items():
+        entry.plain = plain.get(word)
+    single = {w: r for w, r in plain.items() if len(split(w)) == 3}
+    return {**single, **{w: e for w, e in entries.items() if e != _Entry()}}
+
+
+def _entries(lexicon: Lexicon, plain: dict[str, str]) -> dict[str, _Entry]:
+    """The words that need a look around."""
+    entries: dict[str, _Entry] = {}
+    for word in lexicon.keep:
+        plain.pop(word, None)
+    kept = dict.fromkeys(lexicon.keep)
+    phrases: dict[str, str | None] = {**plain, **kept}
+    for phrase, replacement in sorted(phrases.items(), key=lambda item: -len(item[0])):
+        words = tuple(split(phrase.replace("\u2019", "'"))[1:-1])
+        if len(words) > 1:
+            entries.setdefault(words[0], _Entry()).phrases.append((words, replacement))
+    for pair in lexicon.titles:
+        for first, second in (pair, pair[::-1]):
+            for word, replacement in ((first, second), (first.upper(), second.upper())):
+                entries.setdefault(word, _Entry()).title = replacement
+    if lexicon.pronouns:
+        for form in _PRONOUNS:
+            for word in (form, _capitalised(form), form.upper()):
+                entries.setdefault(word, _Entry()).pronoun = form
+    return entries
+
+
+def total(coverages: Iterable[Coverage]) -> Coverage:
+    """The coverage of many texts."""
+    return sum(coverages, Coverage())

@@ -1,0 +1,320 @@
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import (
+    CountVectorizer,
+    HashingVectorizer,
+    TfidfTransformer,
+    TfidfVectorizer,
+)
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from fairaudit.exceptions import FairauditError
+from fairaudit.lm.sensitivity import linear as module
+from fairaudit.lm.sensitivity.linear import Linear, LinearProbe, class_weights, closed_form, linear
+from fairaudit.lm.sensitivity.measured import accumulate
+
+LINKS = ["sigmoid", "softmax", "one_vs_rest"]
+TEXTS = [
+    "she is a kind nurse",
+    "he is a kind doctor",
+    "the first lady is a doctor",
+    "he is a cruel man",
+    "she is cruel",
+    "the man is kind to the nurse",
+]
+LABELS = ["good", "good", "fine", "bad", "bad", "fine"]
+
+
+def random_model(link, d, seed=0):
+    rng = np.random.default_rng(seed)
+    scores = 1 if link == "sigmoid" else 4
+    return Linear(rng.normal(size=(scores, d)), rng.normal(size=scores), link)
+
+
+def jacobian(model, x, step=1e-6):
+    """d f_k / d x_i by differences, shape (K, d)."""
+    columns = []
+    for shift in step * np.eye(len(x)):
+        ends = model.probabilities(np.stack([x + shift, x - shift]))
+        columns.append((ends[0] - ends[1]) / (2 * step))
+    return np.stack(columns, axis=1)
+
+
+def two_words(weights, text="kind she", texts=("kind she", "kind"), **options):
+    """A probe of a model with given weights of the words of `texts`, and what it measures."""
+    model = make_pipeline(CountVectorizer(), LogisticRegression())
+    model.fit(list(texts), ["a", "b"])
+    model[-1].coef_, model[-1].intercept_ = np.array([weights], float), np.zeros(1)
+    return LinearProbe(model, **options).measure([text])
+
+
+def test_published_vector():
+    x = np.array([[0.2, 0.1, -0.4]])
+    a, b = np.array([[1, -2, 0.5]]), np.array([[0, 3, -1.0]])
+    gender = Linear(b, np.zeros(1), "sigmoid")
+    assert Linear(a, np.zeros(1), "sigmoid").probabilities(x)[0, 1] == pytest.approx(0.4501660)
+    two = Linear(np.concatenate([a, -a]) / 2, np.zeros(2), "softmax")
+    for task in (Linear(a, np.zeros(1), "sigmoid"), two):
+        for w in (np.array([[1.0, 0]]), np.array([[0.5, 0.5]])):
+            p = closed_form(task, x, w, gender, normalize=False)
+            assert p.round(7).tolist() == [0.3567045]
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_slopes_against_differences(link):
+    model = random_model(link, 5)
+    x = np.random.default_rng(1).normal(size=(3, 5))
+    for row, slopes in zip(x, model.slopes(x), strict=True):
+        np.testing.assert_allclose(slopes @ model.weights, jacobian(model, row), atol=1e-8)
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_a_sure_model_still_has_a_slope(link):
+    weights = np.array([[60.0]]) if link == "sigmoid" else np.array([[60.0], [0.0]])
+    model = Linear(weights, np.zeros(len(weights)), link)
+    slopes = model.slopes(np.array([[1.0]])) @ model.weights
+    # f (1 - f) with f = sigmoid(60); one against the rest: (2/3)(1/3) of the slope of sigmoid(60).
+    if link == "one_vs_rest":
+        assert model.probabilities(np.array([[1.0]]))[0, 0] == pytest.approx(2 / 3)
+        assert slopes.max() == pytest.approx(2 / 3 * 1 / 3 * 60 * np.exp(-60), rel=1e-9)
+    else:
+        np.testing.assert_allclose(np.abs(slopes), 60 * np.exp(-60), rtol=1e-9)
+
+
+@pytest.mark.parametrize("numbers", [1, 50, 1 << 22])
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("about", [*LINKS, "words"])
+@pytest.mark.parametrize("task", LINKS)
+def test_closed_form_against_accumulate(task, about, normalize, numbers, monkeypatch):
+    monkeypatch.setattr(module, "_NUMBERS", numbers)
+    rng = np.random.default_rng(3)
+    x, d = rng.normal(size=(4, 7)), 7
+    f = random_model(task, d)
+    g = random_model(about, d, 9) if about != "words" else np.array([0, 1, 0, 0, 1, 1, 0.0])
+    for weighting in ("predicted", "gold", "uniform"):
+        w = class_weights(f.probabilities(x), weighting, [1, 0, 1, 1])
+        expected = []
+        for row, own in zip(x, w, strict=True):
+            v = g
+            if about != "words":
+                v = jacobian(g, row)[g.probabilities(row[None])[0].argmax()]
+            gradients = jacobian(f, row)[:, :, None]
+            expected.append(accumulate(gradients, v[:, None], own, normalize=normalize).sum())
+        found = closed_form(f, x, w, g, normalize)
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        LogisticRegression(),
+        LogisticRegression(solver="saga", max_iter=5000, random_state=0),
+        SGDClassifier(loss="log_loss", random_state=0),
+        OneVsRestClassifier(LogisticRegression()),
+        # All links agree at the origin.
+        OneVsRestClassifier(LogisticRegression(fit_intercept=False)),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_reads_linear_classifiers(classifier, classes):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 4)), np.arange(60) % classes
+    classifier.fit(x + y[:, None] * [1, -1, 0.5, 0], y)
+    model = linear(classifier)
+    assert model.weights.shape == (1 if classes == 2 else 3, 4)
+    np.testing.assert_allclose(model.probabilities(x), classifier.predict_proba(x), atol=1e-12)
+
+
+def test_reads_sparse_weights():
+    x, y = np.eye(4), [0, 0, 1, 1]
+    dense = LogisticRegression().fit(x, y)
+    expected = dense.coef_.copy()
+    assert linear(dense.sparsify()).weights.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        SGDClassifier(loss="modified_huber", random_state=0),
+        DecisionTreeClassifier(),
+        LinearSVC(),
+        OneVsRestClassifier(DecisionTreeClassifier()),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_refuses_other_classifiers(classifier):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 4)), np.arange(60) % 3
+    with pytest.raises(FairauditError, match="no fitted linear classifier"):
+        linear(classifier.fit(x, y))
+
+
+def test_refuses_what_is_not_fitted():
+    with pytest.raises(FairauditError, match="LogisticRegression is no fitted"):
+        linear(LogisticRegression())
+
+
+def test_hand_worked_probe():
+    # z = 2 - 4 = -2, f (1 - f) = 0.1049936; |J| = f (1 - f) (2, 4), in the order kind, she.
+    slope = 0.1049935854
+    done = two_words([2, -4], protected=["she"])
+    assert done.sensitivity == pytest.approx([4 * slope])
+    assert done.probabilities == pytest.approx(np.array([[0.8807970780, 0.1192029220]]))
+    assert done.tokens == [[("she", pytest.approx(4 * slope)), ("kind", 0.0)]]
+    assert not done.truncated.any()
+    uniform = two_words([2, -4])
+    assert uniform.sensitivity == pytest.approx([3 * slope])  # (2 + 4) / 2
+    assert uniform.tokens[0][1] == ("kind", pytest.approx(slope))
+    summed = two_words([2, -4], normalize=False)
+    assert summed.sensitivity == pytest.approx([6 * slope])
+
+
+def test_a_word_that_is_not_there_counts_unless_told_otherwise():
+    slope = 1 / (1 + np.exp(-2)) / (1 + np.exp(2))  # "kind" alone: z = 2
+    assert two_words([2, -4], "kind", protected=["she"]).sensitivity == pytest.approx([4 * slope])
+    present = two_words([2, -4], "kind", protected=["she"], over="present")
+    assert present.sensitivity.tolist() == [0.0]
+    whole = two_words([2, -4], "kind", over="present")
+    assert whole.sensitivity == pytest.approx([2 * slope])
+
+
+def test_zero_for_a_model_that_does_not_use_the_words():
+    assert two_words([2, 0], protected=["she"]).sensitivity.tolist() == [0.0]
+
+
+VECTORIZERS = [
+    (TfidfVectorizer(ngram_range=(1, 2)),),
+    (CountVectorizer(),),
+    (CountVectorizer(), TfidfTransformer(sublinear_tf=True)),
+    (HashingVectorizer(n_features=64),),
+    (HashingVectorizer(n_features=64, norm=None), TfidfTransformer()),
+    (TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 3)),),
+]
+
+
+@pytest.mark.parametrize("steps", VECTORIZERS)
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probe_against_the_pipeline(steps, classes):
+    labels = LABELS if classes == 3 else ["good", "bad"] * 3
+    model = make_pipeline(*steps, LogisticRegression(C=10)).fit(TEXTS, labels)
+    gender = LogisticRegression().fit(model[:-1].transform(TEXTS), list("fmfmfm"))
+    probe = LinearProbe(model, gender, "uniform")
+    done = probe.measure(TEXTS)
+    assert probe.classes == tuple(sorted(set(labels)))
+    np.testing.assert_allclose(done.probabilities, model.predict_proba(TEXTS), atol=1e-12)
+    np.testing.assert_allclose(probe.predict(TEXTS), done.probabilities)
+    x = model[:-1].transform(TEXTS)
+    f, g = linear(model[-1]), linear(gender)
+    expected = closed_form(f, x, np.full((6, classes), 1 / classes), g)
+    np.testing.assert_allclose(done.sensitivity, expected)
+    assert all(
+        sum(share for _, share in own) <= p + 1e-12
+        for own, p in zip(done.tokens, done.sensitivity, strict=True)
+    )
+    assert [len(own) for own in done.tokens] == np.diff(x.tocsr().indptr).tolist()
+
+
+@pytest.mark.parametrize("steps", VECTORIZERS)
+def test_present_features_add_up(steps):
+    model = make_pipeline(*steps, LogisticRegression()).fit(TEXTS, LABELS)
+    done = LinearProbe(model, ["she", "he"], over="present").measure(TEXTS)
+    shares = [sum(share for _, share in own) for own in done.tokens]
+    np.testing.assert_allclose(done.sensitivity, shares, atol=1e-15)
+
+
+def test_batches_do_not_matter(monkeypatch):
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, LABELS)
+    probe = LinearProbe(model, ["she", "he"], "gold")
+    gold = [probe.classes.index(label) for label in LABELS]
+    whole = probe.measure(TEXTS, gold)
+    monkeypatch.setattr(module, "_RECORDS", 4)
+    parts = probe.measure(TEXTS, gold)
+    np.testing.assert_array_equal(whole.sensitivity, parts.sensitivity)
+    assert whole.tokens == parts.tokens
+    one = probe.measure(TEXTS[5:], gold[5:])
+    np.testing.assert_allclose(one.sensitivity, whole.sensitivity[5:])
+
+
+def test_no_text_and_an_empty_text():
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(TEXTS, LABELS)
+    assert LinearProbe(model).measure([]).probabilities.shape == (0, 3)
+    done = LinearProbe(model, over="present").measure(["", "words unheard"])
+    assert done.sensitivity.tolist() == [0.0, 0.0]
+    assert done.tokens == [[], []]
+
+
+def features_of(words, vectorizer):
+    bag = module.Bag(make_pipeline(vectorizer).fit(TEXTS))
+    names = np.array(vectorizer.get_feature_names_out())
+    return set(names[bag.containing(words, len(names)) == 1])
+
+
+def test_features_that_hold_a_word():
+    pairs = CountVectorizer(ngram_range=(1, 2))
+    assert features_of(["She"], pairs) == {"she", "she is"}
+    assert features_of(["first lady"], pairs) == {"first lady"}
+    assert features_of(["lady", "first lady"], pairs) == {"lady", "first lady", "lady is"}
+    assert features_of(["man"], CountVectorizer()) == {"man"}
+    spelt = CountVectorizer(analyzer="char", ngram_range=(3, 4))
+    assert features_of(["man"], spelt) == {"man", " man", "man "}
+
+
+def test_hashed_words():
+    vectorizer = HashingVectorizer(n_features=2**12)
+    found = module.Bag(make_pipeline(vectorizer)).containing(["Nurse", "man"], 2**12)
+    expected = vectorizer.transform(["nurse man"]).indices
+    assert np.flatnonzero(found).tolist() == sorted(expected.tolist())
+
+
+def test_hashed_names():
+    model = make_pipeline(HashingVectorizer(n_features=2), LogisticRegression())
+    model.fit(TEXTS, LABELS)
+    named = LinearProbe(model).measure(["kind nurse kind doctor"]).tokens[0]
+    words = sorted(word for name, _ in named for word in name.split(" | "))
+    assert words == ["doctor", "kind", "nurse"]
+
+
+def test_weights_of_features():
+    slope = 0.1049935854
+    done = two_words([2, -4], protected=np.array([3.0, -1.0]))
+    assert done.sensitivity == pytest.approx([(2 * 3 + 4 * 1) / 4 * slope])
+
+
+def text_model(*steps):
+    return make_pipeline(*steps, LogisticRegression()).fit(TEXTS, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda m: LinearProbe(m[-1]), "LogisticRegression reads no texts"),
+        (lambda m: LinearProbe(m, ["xyzzy"]), "none of the 1 listed words is known"),
+        (lambda m: LinearProbe(m, ["a", " "]), "none of the 2 listed words"),
+        (lambda m: LinearProbe(m, weighting="gold").measure(TEXTS), "true labels are needed"),
+        (
+            lambda m: LinearProbe(m, weighting="gold").measure(TEXTS, [0, 1, 2, 3, 0, 0]),
+            "none of the model's 3 classes",
+        ),
+        (
+            lambda m: LinearProbe(m, weighting="gold").measure(TEXTS, [0, 1, 2, -1, 0, 0]),
+            "none of the model's 3 classes",
+        ),
+        (
+            lambda m: LinearProbe(m, LogisticRegression().fit(np.eye(2), [0, 1])),
+            r"reads 2 features and the task model \d+",
+        ),
+        (
+            lambda m: LinearProbe(text_model(CountVectorizer(), StandardScaler(with_mean=False))),
+            "found CountVectorizer, StandardScaler",
+        ),
+    ],
+)
+def test_messages(build, message):
+    with pytest.raises(FairauditError, match=message):
+        build(text_model(TfidfVectorizer()))
