@@ -1,4 +1,4 @@
-"""Commands that run models. PyTorch and transformers are imported when they are needed."""
+"""Commands that run models. What these need is imported when it is needed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ from importlib import import_module
 
 from fairaudit.exceptions import FairauditError
 
+#: What the extras install, by their names.
+_EXTRAS = {"lm": "PyTorch and transformers", "sklearn": "scikit-learn and skops"}
 
-def require(command: str, *modules: str) -> None:
-    """Import the modules of the extra ``lm`` that a command needs.
+
+def require(command: str, *modules: str, extra: str = "lm") -> None:
+    """Import the modules of an extra that a command needs.
+
+    Parameters
+    ----------
+    command : str
+    *modules : str
+    extra : {"lm", "sklearn"}
+        What installs them.
 
     Raises
     ------
@@ -20,6 +30,5 @@ def require(command: str, *modules: str) -> None:
             import_module(module)
     except (ImportError, OSError):
         raise FairauditError(
-            f"{command} needs PyTorch and transformers. "
-            "Install them with: pip install 'fairaudit[lm]'"
+            f"{command} needs {_EXTRAS[extra]}. Install them with: pip install 'fairaudit[{extra}]'"
         ) from None

@@ -16,9 +16,9 @@ import numpy as np
 
 from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError
+from fairaudit.lm import require
 from fairaudit.lm.sensitivity.linear import Bag, LinearProbe, Over, check_known
 from fairaudit.lm.sensitivity.measured import Measured, Weighting
-from fairaudit.lm.sensitivity.stored import require
 
 FOLDS = 5
 #: The commonest words and pairs of words that are kept.
@@ -154,7 +154,7 @@ def train_baseline(texts: Sequence[str], labels: Sequence[str], seed: int = 0) -
         If scikit-learn is missing, there is one label alone, a label has fewer than five
         different texts, or no word stands in two texts.
     """
-    require("sensitivity", "sklearn")
+    require("sensitivity", "sklearn", extra="sklearn")
     answers = np.asarray(labels, dtype=str)
     folds = _deal(texts, answers, seed)
     fold = np.array([folds[text] for text in texts])

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import hashlib
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from fairaudit.exceptions import FairauditError
+from fairaudit.lm import require
 
 #: Files that Python's pickle would have to read.
 _PICKLES = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
 #: More than a linear model of a million words and a thousand classes.
 _LARGEST = 8 << 30
 _SAVE = "save it with: skops.io.dump(model, 'model.skops')"
-
-
-def require(command: str, *modules: str) -> None:
-    """Import the modules of the extra ``sklearn`` that a command needs.
-
-    Raises
-    ------
-    FairauditError
-        If one of them is not installed.
-    """
-    try:
-        for module in modules:
-            import_module(module)
-    except ImportError:
-        raise FairauditError(
-            f"{command} needs scikit-learn and skops. "
-            "Install them with: pip install 'fairaudit[sklearn]'"
-        ) from None
 
 
 def load(path: str | Path) -> Any:
@@ -48,10 +31,15 @@ def load(path: str | Path) -> Any:
     """
     path = Path(path)
     _check_kind(path)
-    require("sensitivity", "sklearn", "skops.io")
+    require("sensitivity", "sklearn", "skops.io", extra="sklearn")
     model = _read(path)
     _check_model(model, path)
     return model
+
+
+def name(model: Any, path: str | Path) -> str:
+    """What a model from a file is called in settings: its kind, and the file's short digest."""
+    return f"{type(model).__name__} {hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]}"
 
 
 def _check_kind(path: Path) -> None:

@@ -7,6 +7,6 @@ their slot of grammar (`fairaudit.lm.swap.slots`).
 from __future__ import annotations
 
 from fairaudit.lm.swap.lexicon import Lexicon, match_names
-from fairaudit.lm.swap.swapper import Coverage, Swapper
+from fairaudit.lm.swap.swapper import Coverage, Swapper, Tally
 
-__all__ = ["Coverage", "Lexicon", "Swapper", "match_names"]
+__all__ = ["Coverage", "Lexicon", "Swapper", "Tally", "match_names"]

@@ -10,9 +10,10 @@ import shutil
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +23,7 @@ from fairaudit import toml
 from fairaudit.audit import keep_apart, whole
 from fairaudit.exceptions import FairauditError
 from fairaudit.lm.swap.lexicon import Lexicon, match_names
-from fairaudit.lm.swap.swapper import Coverage, Swapper
+from fairaudit.lm.swap.swapper import Coverage, Swapper, Tally
 from fairaudit.sources import Column, exists, identifier
 from fairaudit.table import Table, Workspace, column_name
 
@@ -39,36 +40,6 @@ _NAMES = (
     "A file of names is a CSV or TSV table with the columns name, gender (or group, or sex; two "
     'different values) and count, or TOML: names = [["John", "Mary"]].'
 )
-
-
-class _Counting(Swapper):
-    """A swapper that counts what it does as it goes, at little more cost than not to."""
-
-    def __init__(self, lexicon: Lexicon) -> None:
-        super().__init__(lexicon)
-        self._documents = self._documents_changed = self._words = 0
-        self._replaced: Counter[tuple[str, str]] = Counter()
-
-    def _changes(self, text: str) -> tuple[list[str], list[tuple[int, int, str]]]:
-        parts, changes = super()._changes(text)
-        self._documents += 1
-        self._words += len(parts) // 2
-        if changes:
-            self._documents_changed += 1
-            for start, stop, new in changes:
-                old = parts[start] if stop == start + 1 else "".join(parts[start:stop])
-                self._replaced[old, new] += 1
-        return parts, changes
-
-    @property
-    def coverage(self) -> Coverage:
-        """What all reversals so far touched."""
-        replaced: Counter[tuple[str, str]] = Counter()
-        for (old, new), times in self._replaced.items():
-            replaced[old.lower(), new.lower()] += times
-        return Coverage(
-            self._documents, self._documents_changed, self._words, replaced.total(), dict(replaced)
-        )
 
 
 def read_lexicon(words: str | Path | None = None, names: str | Path | None = None) -> Lexicon:
@@ -177,23 +148,24 @@ def reverse_text(
             f"{source}: a table. Name its column of texts (--column text); to reverse it as mere "
             f"lines, headings and all: fairaudit swap - < {source}"
         )
-    swapper = _Counting(Lexicon.default() if lexicon is None else lexicon)
+    swapper, tally = Swapper(lexicon), Tally()
+    swap = partial(swapper.swap, tally=tally)
     find = (_PARAGRAPHS if paragraphs else _LINES).findall
     with _reading(source) as file, _writing(output, source, file) as out:
         for block in _decoded(_blocks(file, paragraphs), _shown(source)):
-            documents = _reversed(find(block), swapper, paragraphs, only_changed)
+            documents = _reversed(find(block), swap, paragraphs, only_changed)
             out.write("".join(documents).encode())
             out.flush()
-    return swapper.coverage
+    return tally.coverage
 
 
 def _reversed(
-    documents: Iterable[str], swapper: Swapper, paragraphs: bool, only_changed: bool
+    documents: Iterable[str], swap: Callable[[str], str], paragraphs: bool, only_changed: bool
 ) -> Iterator[str]:
     for document in documents:
         # A block may begin with the rest of the blank lines between two paragraphs.
         blank = paragraphs and document.isspace()
-        new = document if blank else swapper.swap(document)
+        new = document if blank else swap(document)
         if new is not document or not only_changed:
             yield new
 
@@ -308,21 +280,25 @@ def reverse_table(
     format = FORMATS.get(output.suffix.lower())
     if format is None:
         raise FairauditError(f"{output}: expected a name that ends in {', '.join(FORMATS)}.")
-    swapper = _Counting(Lexicon.default() if lexicon is None else lexicon)
+    swapper, tally = Swapper(lexicon), Tally()
     with Workspace() as workspace:
         table = workspace.open(source)
         keep_apart(output, [Path(file.name) for file in table.files])
         found = [table.text(name) for name in dict.fromkeys(columns)]
         # SQL calls it once per cell, as it must not think that equal texts count once.
         workspace.connection.create_function(
-            _FUNCTION, swapper.swap, ["VARCHAR"], "VARCHAR", side_effects=True
+            _FUNCTION,
+            lambda text: swapper.swap(text, tally),
+            ["VARCHAR"],
+            "VARCHAR",
+            side_effects=True,
         )
         _check(table, found, output)
         select = _select(table.select, found, only_changed)
         with _interruptible():
             copied = _copied(replace(table, select=select), format)
         _deliver(copied, table, output)
-    return swapper.coverage
+    return tally.coverage
 
 
 _FUNCTION = "fairaudit_swap"

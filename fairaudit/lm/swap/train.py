@@ -159,34 +159,67 @@ def fit(found: Examples, others: Examples, words: int, settings: Settings) -> di
 
     torch.manual_seed(0)
     torch.set_num_threads(1)  # one order of additions: the same bytes again
-    tables = [torch.nn.Embedding(n, settings.width) for n in (words + 2, slots.ENDINGS + 1, 6)]
-    for table in tables:
-        torch.nn.init.normal_(table.weight, 0, 0.1)
-    hidden = torch.nn.Linear((BEFORE + AFTER) * settings.width, settings.hidden)
-    out = torch.nn.Linear(settings.hidden, 3)
-    gap = torch.nn.Linear(settings.hidden, settings.gaps)
-    parameters = [p for part in (*tables, hidden, out, gap) for p in part.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=settings.rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.rate, total_steps=settings.steps, pct_start=0.1
-    )
+    network = _Network(words, settings)
+    optimizer, schedule = _optimizer(network, settings)
     slot_batch, gap_batch = (_batches(several, settings) for several in (found, others))
     for step in range(settings.steps):
-        (x, y), (gap_x, gap_y) = slot_batch(), gap_batch()
-        rows = torch.cat([x, gap_x])
-        vectors = sum(table(rows[..., k]) for k, table in enumerate(tables)).flatten(1)
-        seen = torch.relu(hidden(vectors))
-        loss = torch.nn.functional.cross_entropy(out(seen[: len(x)]), y)
         fading = settings.gap_weight * (1 - step / settings.steps)
-        loss = loss + fading * torch.nn.functional.cross_entropy(gap(seen[len(x) :]), gap_y)
+        loss = network.loss(slot_batch(), gap_batch(), fading)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    layers = {"hidden": hidden.weight.T, "hidden_bias": hidden.bias}
-    layers |= {"out": out.weight.T, "out_bias": out.bias}
-    named = zip(("word", "ending", "shape"), (t.weight for t in tables), strict=True)
-    return {name: value.detach().numpy() for name, value in (*named, *layers.items())}
+    return network.weights()
+
+
+class _Network:
+    """Vectors of tokens, hidden units, and what these say of slots and of gaps."""
+
+    def __init__(self, words: int, settings: Settings) -> None:
+        import torch
+
+        width, units = settings.width, settings.hidden
+        sizes = (words + 2, slots.ENDINGS + 1, 6)
+        self.tables = [torch.nn.Embedding(size, width) for size in sizes]
+        for table in self.tables:
+            torch.nn.init.normal_(table.weight, 0, 0.1)
+        self.hidden = torch.nn.Linear((BEFORE + AFTER) * width, units)
+        self.out = torch.nn.Linear(units, 3)
+        self.gap = torch.nn.Linear(units, settings.gaps)
+
+    def parameters(self) -> list[Any]:
+        """All that is trained."""
+        parts = (*self.tables, self.hidden, self.out, self.gap)
+        return [parameter for part in parts for parameter in part.parameters()]
+
+    def loss(self, slot: tuple[Any, Any], gap: tuple[Any, Any], weight: float) -> Any:
+        """Cross-entropy of slots, and that of gaps by a weight; each a batch and its classes."""
+        import torch
+
+        (x, y), (gap_x, gap_y) = slot, gap
+        rows = torch.cat([x, gap_x])
+        vectors = sum(table(rows[..., k]) for k, table in enumerate(self.tables)).flatten(1)
+        seen = torch.relu(self.hidden(vectors))
+        loss = torch.nn.functional.cross_entropy(self.out(seen[: len(x)]), y)
+        return loss + weight * torch.nn.functional.cross_entropy(self.gap(seen[len(x) :]), gap_y)
+
+    def weights(self) -> dict[str, Array]:
+        """What `fit` returns: all but what guesses gaps."""
+        layers = {"hidden": self.hidden.weight.T, "hidden_bias": self.hidden.bias}
+        layers |= {"out": self.out.weight.T, "out_bias": self.out.bias}
+        named = zip(("word", "ending", "shape"), (t.weight for t in self.tables), strict=True)
+        return {name: value.detach().numpy() for name, value in (*named, *layers.items())}
+
+
+def _optimizer(network: _Network, settings: Settings) -> tuple[Any, Any]:
+    """Adam, and the rate at each step: up for a tenth of them, then down."""
+    import torch
+
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.rate, total_steps=settings.steps, pct_start=0.1
+    )
+    return optimizer, schedule
 
 
 def _batches(found: Examples, settings: Settings) -> Callable[[], tuple[Any, Any]]:

@@ -17,6 +17,7 @@ from fairaudit.audit import (
     Audit,
     Comparison,
     Estimate,
+    Explanation,
     Finding,
     Records,
     signature,
@@ -79,9 +80,10 @@ def public(file: AuditFile, wanted: Wanted) -> tuple[AuditFile, list[str]]:
 
     What is computed over all groups of an attribute goes with the first hidden one: gaps, their
     ratios and what chance gives, tests that no group differs, the inequality between groups, and
-    differences at equal covariates or control, with their intervals and p-values. From the
-    inequality between groups, of which the shown ones are known, the counts of a hidden one were
-    found by trying all; and that two groups are the ends of a gap bounds all others. Differences
+    differences at equal covariates or control, with their intervals and p-values; and the tokens
+    that predictions over all records are sensitive to. From the inequality between groups, of
+    which the shown ones are known, the counts of a hidden one were found by trying all; and that
+    two groups are the ends of a gap bounds all others. Differences
     and ratios between shown groups, and to the rest, stay. Their p-values are adjusted anew, by
     Bonferroni over all groups: Holm's are made of those of hidden groups as well. Intervals of
     impact ratios are made anew for the same reason, where records are independent; else they go.
@@ -390,6 +392,14 @@ class _Gone:
         own = self.row(row.attribute, row.group, row.against, _side(row))
         return own or over_all or at_levels
 
+    def explanation(self, row: Explanation) -> bool:
+        """Whether an explanation goes: one of hidden groups, or a token's over all groups.
+
+        Of the tokens of all groups those of the shown ones could be subtracted.
+        """
+        over_all = row.kind == "sensitive_token" and row.attribute is None
+        return self.row(row.attribute, row.group) or (over_all and any(self.groups.values()))
+
     @cached_property
     def loose(self) -> re.Pattern[str]:
         """Finds their names in names of files and of criteria."""
@@ -527,7 +537,7 @@ def _without_cells(
         audit,
         estimates=estimates,
         comparisons=tuple(_by_itself(row, audit, gone) for row in compared),
-        explanations=tuple(r for r in audit.explanations if not gone.row(r.attribute, r.group)),
+        explanations=tuple(row for row in audit.explanations if not gone.explanation(row)),
         findings=tuple(_finding(row, gone) for row in audit.findings),
         notes=tuple(note for note in audit.notes if not gone.told(note)),
         records=_records(audit.records, gone.least),

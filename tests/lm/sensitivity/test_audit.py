@@ -15,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder
 import fairaudit
 from fairaudit.exceptions import FairauditError
 from fairaudit.lm.classifiers import TextClassifier
-from fairaudit.lm.sensitivity import audit as audits
+from fairaudit.lm.sensitivity import reading
 from fairaudit.lm.sensitivity.audit import sensitivity
 from fairaudit.lm.sensitivity.baseline import train_baseline, train_protected_linear, with_protected
 from fairaudit.lm.sensitivity.linear import LinearProbe
@@ -79,7 +79,7 @@ def notes(audit):
 
 @pytest.mark.parametrize("protected", ["who", "words", "uniform"])
 def test_baseline_is_what_its_probe_measures_one_by_one(protected, monkeypatch):
-    monkeypatch.setattr(audits, "_AT_ONCE", 7)
+    monkeypatch.setattr(reading, "_AT_ONCE", 7)
     frame = essays(0.6, n=80)
     audit = sensitivity(frame, text="text", label="label", protected=protected, by="who", seed=3)
     texts = frame.text.tolist()

@@ -10,8 +10,9 @@ from sklearn.preprocessing import FunctionTransformer
 from skops import io
 
 from fairaudit.exceptions import FairauditError
+from fairaudit.lm import require
 from fairaudit.lm.sensitivity.linear import LinearProbe
-from fairaudit.lm.sensitivity.stored import load, require
+from fairaudit.lm.sensitivity.stored import load
 
 TEXTS, LABELS = ["kind words", "cruel words", "kind deeds", "cruel deeds"], [1, 0, 1, 0]
 
@@ -97,4 +98,4 @@ def test_too_large(tmp_path, monkeypatch):
 
 def test_what_to_install():
     with pytest.raises(FairauditError, match=r"pip install 'fairaudit\[sklearn\]'"):
-        require("sensitivity", "no_such_module")
+        require("sensitivity", "no_such_module", extra="sklearn")

@@ -302,7 +302,7 @@ def test_several_columns_and_stdin(tmp_path):
 
 
 def test_interrupted(table, text, tmp_path, monkeypatch):
-    def interrupt(self, text):
+    def interrupt(self, text, tally=None):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Swapper, "swap", interrupt)

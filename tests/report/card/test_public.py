@@ -604,3 +604,38 @@ def test_neighbours_in_a_hidden_group():
     assert [row.group for row in some.estimates] == ["(all)", "in"]
     assert some.comparisons == ()
     assert some.explanations == ()
+
+
+def test_tokens_of_all_groups_beside_a_hidden_one():
+    def row(group, n, attribute="accent"):
+        values = {} if attribute is None else {"accent": group}
+        return Estimate(
+            attribute, group, values, "prediction_sensitivity", 0.2, None, None, n, n, None, {}
+        )
+
+    def token(attribute, group, text):
+        content = {"token": text, "share": 0.5, "records": 2, "mean": 0.1}
+        return Explanation("sensitive_token", attribute, group, content)
+
+    quoted = {"tokens": [["she", 1.0]], "sensitivity": 0.4, "predicted": "yes"}
+    audit = Audit(
+        "sensitivity", "2026-01-01T00:00:00Z", "1", "s", (), Records(162, 162, {}),
+        {"metrics": ["prediction_sensitivity"], "ci": 0.95, "cluster": None},
+        (row("(all)", 162, None), row("in", 60), row("ir", 50), row("uk", 2), row("us", 50)),
+        (), (),
+        explanations=(
+            token(None, "(all)", "she"),
+            token("accent", "in", "her"),
+            token("accent", "uk", "lass"),
+            Explanation("sensitive_text", None, "(all)", quoted),
+        ),
+    )  # fmt: skip
+    some, _ = shown(audit, 5, texts=True)
+    assert "uk" not in groups(some, "accent")
+    # The parts of the shown groups, taken off those of all, would be the hidden ones'.
+    assert [(row.kind, row.attribute, row.group) for row in some.explanations] == [
+        ("sensitive_token", "accent", "in"),
+        ("sensitive_text", None, "(all)"),
+    ]
+    everything, _ = shown(audit, 2, texts=True)
+    assert everything.explanations == audit.explanations

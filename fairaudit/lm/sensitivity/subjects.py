@@ -1,0 +1,275 @@
+"""What is audited: a classifier of texts or of tables, its measures record by record."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fairaudit.arrays import Array
+from fairaudit.exceptions import FairauditError, nearest
+from fairaudit.lm.sensitivity import stored
+from fairaudit.lm.sensitivity.baseline import CrossFitted
+from fairaudit.lm.sensitivity.measured import Measured, Probe
+from fairaudit.lm.sensitivity.options import Options
+from fairaudit.lm.sensitivity.probes import text_probe
+from fairaudit.lm.sensitivity.reading import Reader
+from fairaudit.lm.sensitivity.tabular import TabularProbe
+from fairaudit.lm.swap import Lexicon, Swapper
+from fairaudit.metrics import SENSITIVITY
+from fairaudit.table import Batch, Table
+
+_COLUMNS = ("records", "sensitivity")
+_REVERSED = ("changed", "counterfactual_distance", "flips")
+_CAVEAT = (
+    "Prediction sensitivity has a scale of the model's own, and falls as predictions become "
+    "certain: compare groups within one model, not the figures of two models."
+)
+
+
+def subject_of(options: Options, reader: Reader, seed: int) -> OfTexts | OfTable:
+    """What is audited: a model, or the baseline that is trained here.
+
+    Raises
+    ------
+    FairauditError
+        If it cannot be read, trained, or measured on these records.
+    """
+    if not options.in_file:
+        return OfTexts(options, reader, seed, None)
+    model = stored.load(str(options.model))
+    steps = [step for _, step in getattr(model, "steps", [])]
+    if options.text is not None:
+        return OfTexts(options, reader, seed, model)
+    if steps and hasattr(steps[0], "build_analyzer"):
+        raise FairauditError(f"--text: {options.model} reads texts: name their column.")
+    return OfTable(options, reader, model)
+
+
+class OfTexts:
+    """Sensitivity of a classifier of texts, and its predictions where roles are reversed.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        What is counted of each record.
+    metrics : tuple of str
+    classes : tuple of str
+        Labels, in the order of the probabilities.
+    settings : dict
+        For the audit's signature.
+    """
+
+    columns = _COLUMNS + _REVERSED
+    metrics = tuple(SENSITIVITY)
+
+    def __init__(self, options: Options, reader: Reader, seed: int, model: Any) -> None:
+        self.options, self._reader, self._text = options, reader, str(options.text)
+        self._kind = options.source(reader.table)
+        lexicon = _lexicon(options.swap_list)
+        self._swapper = Swapper(lexicon)
+        self._measured = self._changed = self._truncated = self._without = 0
+        self._probe, protected, self._notes = text_probe(options, reader, lexicon, seed, model)
+        self.classes = self._probe.classes
+        self.settings = self._settings(protected)
+
+    def _settings(self, protected: str) -> dict[str, Any]:
+        given, name = self.options, self._probe.name
+        return {
+            "model": name[:16] if given.neural else name,
+            "protected": protected,
+            "form": given.form if given.neural else None,
+            "over": None if given.neural else "present",
+            "normalize": given.normalize,
+            "swap": None if given.swap_list is None else _digest(self._swapper.lexicon),
+        }
+
+    def measure(self, batch: Batch) -> tuple[Measured, Array]:
+        """What the model says of some records, and their counts, shape (n, 5)."""
+        texts = [str(cell) for cell in batch.labels[self._text]]
+        found = self._probe.measure(texts, self._reader.gold(batch, self.classes))
+        reversed_ = self._reversed(texts, found.probabilities)
+        self._measured += len(texts)
+        self._changed += int(reversed_[:, 0].sum())
+        self._truncated += int(found.truncated.sum())
+        self._without += int(np.count_nonzero(found.sensitivity == 0))
+        return found, np.column_stack([np.ones(len(texts)), found.sensitivity, reversed_])
+
+    def _reversed(self, texts: Sequence[str], probabilities: Array) -> Array:
+        """Whether reversal changes each text, and how its prediction moves and flips: (n, 3)."""
+        counts = np.zeros((len(texts), len(_REVERSED)))
+        other = [self._swapper.swap(text) for text in texts]
+        changed = [i for i, text in enumerate(texts) if other[i] != text]
+        if changed:
+            pairs = [[each[i] for i in changed] for each in (texts, other)]
+            before, after = probabilities[changed], _predict_reversed(self._probe, *pairs)
+            counts[changed, 0] = 1
+            # Rounding must not carry a share over 1.
+            counts[changed, 1] = np.minimum(np.abs(before - after).sum(axis=1) / 2, 1)
+            counts[changed, 2] = before.argmax(axis=1) != after.argmax(axis=1)
+        return counts
+
+    def notes(self) -> Iterator[str]:
+        """What a reader must know of the model and of what it could read."""
+        yield from self._notes
+        yield _CAVEAT
+        if self._kind in ("column", "folder") and self.options.normalize:
+            yield (
+                "The weights of each text are divided by their sum, so a text that says little "
+                "about the attribute counts like one that says much; --no-normalize tells them "
+                "apart."
+            )
+        yield f"Role reversal changes {self._changed:,} of {self._measured:,} texts."
+        if self._truncated:
+            yield (
+                f"{self._truncated:,} texts are longer than the model reads at once; only their "
+                "beginning was read. --window reads all."
+            )
+        if self._kind == "words" and self._without:
+            yield (
+                f"{self._without:,} texts have no listed word that the model knows; their "
+                "sensitivity is 0."
+            )
+
+
+class OfTable:
+    """Sensitivity of a classifier of tables to one of their columns."""
+
+    columns = _COLUMNS
+    metrics = tuple(SENSITIVITY[:1])
+
+    def __init__(self, options: Options, reader: Reader, model: Any) -> None:
+        _refuse_for_tables(options)
+        self.options, self._reader = options, reader
+        self._names = _features(model, options, reader.table)
+        reader.required[options.protected] = f"no {options.protected}"
+        reader.further = self._names
+        observed = self._observed()
+        self._probe = TabularProbe(
+            model,
+            options.protected,
+            observed,
+            options.weighting,
+            name=stored.name(model, str(options.model)),
+        )
+        self.classes = self._probe.classes
+        self.settings = {
+            "model": self._probe.name,
+            "protected": f"column {options.protected}",
+            "measure": self._probe.kind,
+        }
+
+    def _observed(self) -> dict[str, Array]:
+        """The columns of all records, read by what is in them."""
+        cells = dict(zip(self._names, self._reader.columns(*self._names), strict=True))
+        self._read = {name: self._reading(name, column) for name, column in cells.items()}
+        observed = {name: self._read[name](column) for name, column in cells.items()}
+        self._check_values(observed)
+        return observed
+
+    def _check_values(self, observed: Mapping[str, Array]) -> None:
+        column = self.options.protected
+        if len(values := np.unique(observed[column])) < 2:
+            raise FairauditError(
+                f"--protected {column}: the column holds only '{values[0]}'; there is nothing to "
+                "change it to."
+            )
+
+    def _reading(self, name: str, cells: Sequence[str | None]) -> Callable[[Any], Array]:
+        """How a column's cells are read: as truth values, as numbers if all are, or as they are."""
+        present = [cell for cell in self._reader.present(cells) if cell is not None]
+        if self._reader.table.column(name).type == "BOOLEAN" and len(present) == len(cells):
+            return lambda some: np.array([cell == "true" for cell in some])
+        if all(map(_is_number, present)):
+            return lambda some: np.array(
+                [np.nan if c is None else float(c) for c in self._reader.present(some)]
+            )
+        return lambda some: np.array(self._reader.present(some), dtype=object)
+
+    def measure(self, batch: Batch) -> tuple[Measured, Array]:
+        """What the model says of some records, and their counts, shape (n, 2)."""
+        records = {name: self._read[name](batch.labels[name]) for name in self._names}
+        found = self._probe.measure(records, self._reader.gold(batch, self.classes))
+        return found, np.column_stack([np.ones(len(batch.keep)), found.sensitivity])
+
+    def notes(self) -> Iterator[str]:
+        """What was measured."""
+        column = self.options.protected
+        if self._probe.kind == "changed_value":
+            yield (
+                f"Sensitivity is the mean total variation between a record's prediction and those "
+                f"with each other value of {column}, all else equal: between 0 and 1."
+            )
+            return
+        yield f"Sensitivity is the change of the probability per unit of {column}, all else equal."
+        yield _CAVEAT
+
+
+def _refuse_for_tables(options: Options) -> None:
+    """Refuse what only models of texts take: it would be ignored."""
+    for option, given in (
+        ("--swap-list", options.swap_list is not None),
+        ("--explain", options.explain),
+        ("--window", options.window),
+    ):
+        if given:
+            raise FairauditError(f"{option} is for models of texts; {options.model} reads a table.")
+
+
+def _features(model: Any, options: Options, table: Table) -> list[str]:
+    """Columns that a model of tables reads."""
+    if not hasattr(model, "feature_names_in_"):
+        raise FairauditError(
+            f"{options.model}: does not say which columns it reads. Fit it on a data frame, or, "
+            "if it reads texts, name their column: --text."
+        )
+    names = [str(name) for name in model.feature_names_in_]
+    _check_there(names, table)
+    if options.protected not in names:
+        raise FairauditError(
+            f"--protected {options.protected}: the model does not read this column, so it cannot "
+            f"be sensitive to it. It reads: {', '.join(names)}."
+        )
+    return names
+
+
+def _check_there(names: Sequence[str], table: Table) -> None:
+    for name in names:
+        if name not in table.names:
+            raise FairauditError(
+                f"{table.name}: no column '{name}', which the model reads. "
+                f"{nearest(name, table.names)}"
+            )
+        table.column(name)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text))) and "_" not in text
+    except ValueError:
+        return False
+
+
+def _predict_reversed(probe: Probe, texts: Sequence[str], reversed_: Sequence[str]) -> Array:
+    """Probabilities of reversed texts, by the same model that measured the texts."""
+    if not isinstance(probe, CrossFitted):
+        return probe.predict(reversed_)
+    fold = probe.baseline.fold_of(texts)
+    found = np.empty((len(texts), len(probe.classes)))
+    for k in np.unique(fold):
+        places = np.flatnonzero(fold == k).tolist()
+        found[places] = probe.probes[k].predict([reversed_[i] for i in places])
+    return found
+
+
+def _lexicon(path: str | Path | None) -> Lexicon:
+    return Lexicon.default() if path is None else Lexicon.read(path)
+
+
+def _digest(lexicon: Lexicon) -> str:
+    """Short digest of what a word list says, wherever it lies."""
+    content = (lexicon.attribute, lexicon.pairs, lexicon.one_way, lexicon.titles, lexicon.keep)
+    return hashlib.sha256(repr((*content, lexicon.pronouns)).encode()).hexdigest()[:12]
