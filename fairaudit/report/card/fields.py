@@ -197,7 +197,7 @@ FIELDS = (
     # --- Metadata of a model card -----------------------------------------------------------
     Field("hub.license", "Licence as the Hugging Face Hub names it?", "apache-2.0"),
     Field("hub.language", "Languages by their codes?", "en", several=True),
-    Field("hub.library_name", "Which library loads the model?", "transformers"),
+    Field("hub.loader", "Which library loads the model?", "transformers"),
     Field("hub.tags", "Tags?", "automatic-speech-recognition", several=True),
     Field("hub.base_model", "Which model was it made from?", "example/base", several=True),
     Field("hub.datasets", "Which data sets of the Hub was it trained on?", "example/calls",

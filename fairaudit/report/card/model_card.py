@@ -41,6 +41,9 @@ _PARTS = (
     (True, "Intersectional results", "by crossings", "intersectional"),
 )
 
+#: Questions whose key in the front matter is another.
+_HUB_KEYS = {"loader": "library_name"}
+
 
 def sections(files: Sequence[AuditFile], info: Info) -> Iterator[Section]:
     """All sections before the evidence, which has no results then: they stand here."""
@@ -131,7 +134,7 @@ def metadata(name: str, files: Sequence[AuditFile], info: Info) -> dict[str, Any
         table, key = field.key.split(".")
         # Asked for only where it is written: what nobody asks for is not published.
         if table == "hub" and (texts := info.texts(field.key)):
-            found[key] = list(texts) if field.several else ", ".join(texts)
+            found[_HUB_KEYS.get(key, key)] = list(texts) if field.several else ", ".join(texts)
     index = model_index(name, files, info.text("hub.pipeline_tag"))
     # The Hub refuses an index without results.
     if any(model["results"] for model in index):

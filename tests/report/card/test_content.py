@@ -496,3 +496,11 @@ def test_further_metrics_are_folded() -> None:
 def test_the_same_audits_make_the_same_card(template) -> None:
     made = list(audits().values())
     assert card(*made, template=template) == card(*made, template=template)
+
+
+def test_front_matter_has_the_hubs_own_keys() -> None:
+    answers = {"hub": {"loader": "transformers", "license": "mit", "tags": ["a", "b"]}}
+    made = make([file(audit(overall()))], Info.from_dict(answers), Wanted("model-card"))
+    own = {key: made.metadata[key] for key in ("library_name", "license", "tags")}
+    assert own == {"library_name": "transformers", "license": "mit", "tags": ["a", "b"]}
+    assert "loader" not in made.metadata
