@@ -156,3 +156,9 @@ def test_gap_comes_back(snippets):
     assert len(changed) > 9000
     back = sum(SWAPPER.swap(r) == s for s, r in changed)
     assert back / len(changed) >= 0.99
+
+
+def test_the_verb_to_miss_is_no_title():
+    for text in ("I will miss you.", "They miss out.", "Do not miss Bristol.", "Miss it!"):
+        assert Swapper().swap(text) == text
+    assert Swapper().swap("Miss Jones left.") == "Mister Jones left."
