@@ -110,6 +110,11 @@ def _name_counts(table: Table) -> dict[str, Counter[str]]:
             row += 1
             if not name or not of or np.isnan(number):
                 raise FairauditError(f"{table.name}, row {row}: name, {group} or count is missing.")
+            if number < 0 or not float(number).is_integer():
+                raise FairauditError(
+                    f"{table.name}, row {row}: count is {number:g}; expected a whole number, 0 or "
+                    "more: how often the name was counted."
+                )
             counts.setdefault(of, Counter())[name] += int(number)
     return counts
 

@@ -15,7 +15,10 @@ from fairaudit.exceptions import FairauditError
 
 Pair = tuple[str, str]
 Pairs = tuple[Pair, ...]
-_KEYS = ("attribute", "extends", "pronouns", "pairs", "one_way", "titles", "keep", "names")
+_KEYS = (
+    "attribute", "extends", "pronouns", "pairs", "one_way", "titles", "keep", "verbs", "surnames",
+    "names",
+)  # fmt: skip
 #: What stands for him, her, his and hers where gender must not show.
 PRONOUN = "him"
 _PRONOUNS = ("him", "her", "his", "hers")
@@ -27,7 +30,8 @@ class Lexicon:
 
     A word in small letters is found in small letters, capitalised and in capitals, and what takes
     its place is written alike; a word with a capital only as it stands and in capitals (so the
-    name *Mark* leaves the verb alone). An entry may be a phrase: ``first lady``.
+    name *Mark* leaves the verb alone, see also `fairaudit.lm.swap.cues`). An entry may be a
+    phrase: ``first lady``.
 
     Attributes
     ----------
@@ -41,6 +45,10 @@ class Lexicon:
         Pairs that only count before a capitalised word: *Sir Ian*.
     keep : tuple of str
         Words and phrases that are left alone, exactly as written.
+    verbs : tuple of str
+        Words that are verbs too, and left alone where they are: *to groom the dog*.
+    surnames : tuple of str
+        Words that are surnames too, and left alone where they are: *Stephen King*.
     pronouns : bool
         Whether him, her, his and hers are reversed, by their slot of grammar.
     where : str
@@ -62,6 +70,8 @@ class Lexicon:
     one_way: Pairs = ()
     titles: Pairs = ()
     keep: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ()
+    surnames: tuple[str, ...] = ()
     pronouns: bool = False
     where: str = "word list"
 
@@ -98,15 +108,16 @@ class Lexicon:
         """Read a word list from a TOML file.
 
         Keys: ``attribute`` (a name), ``pairs``, ``one_way`` and ``titles`` (lists of two words
-        each), ``keep`` (a list of words and phrases), ``pronouns`` (true or false), ``names``
-        (pairs of names), ``extends = "gender"`` (start from the shipped list; where both have a
-        word, the file's pair counts).
+        each), ``keep`` (a list of words and phrases), ``verbs`` and ``surnames`` (lists of paired
+        words in small letters), ``pronouns`` (true or false), ``names`` (pairs of names),
+        ``extends = "gender"`` (start from the shipped list; where both have a word, the file's
+        pair counts).
 
         Raises
         ------
         FairauditError
-            If it cannot be read, a key is unknown, an entry is no pair, or a word has two
-            counterparts.
+            If it cannot be read, a key is unknown, an entry is no pair, a word has two
+            counterparts, or one of ``verbs`` or ``surnames`` has none.
         """
         return _lexicon(str(path), toml.read(Path(path)))
 
@@ -161,6 +172,7 @@ class Lexicon:
             one_way=one_way,
             titles=tuple(p for p in self.titles if taken.isdisjoint(p)),
             keep=tuple(word for word in self.keep if word not in taken),
+            surnames=tuple(w for w in self.surnames if w.capitalize() not in taken),
             where=where,
         )
 
@@ -204,12 +216,25 @@ def _lexicon(where: str, content: Any) -> Lexicon:
     pronouns = section.truth("pronouns") if "pronouns" in section else False
     keep = section.texts("keep")
     attribute = section.text("attribute", "gender" if "extends" in section else "group")
-    own = Lexicon(attribute, pairs, one_way, titles, keep, pronouns, where)
+    verbs, surnames = section.texts("verbs"), section.texts("surnames")
+    own = Lexicon(attribute, pairs, one_way, titles, keep, verbs, surnames, pronouns, where)
     if "extends" in section:
         own = _on_top(section, own)
     elif not (pairs or one_way or titles or names or pronouns):
         raise FairauditError(f'{where}: no words. Add pairs = [["he", "she"]].')
+    for key in ("verbs", "surnames"):
+        _refuse_unpaired(section, key, own)
     return replace(own._extended(_once(names), where), where=where) if names else own
+
+
+def _refuse_unpaired(section: toml.Section, key: str, lexicon: Lexicon) -> None:
+    """Refuse a word under a key that the list would leave alone anyway."""
+    for word in section.texts(key):
+        if lexicon.counterpart(word) is None or word != word.lower():
+            raise FairauditError(
+                f"{section.where}: {key}: '{word}' stands in no pair. {key} names words of pairs, "
+                "in small letters, that are left alone where their neighbours tell."
+            )
 
 
 def _on_top(section: toml.Section, own: Lexicon) -> Lexicon:
@@ -227,6 +252,8 @@ def _on_top(section: toml.Section, own: Lexicon) -> Lexicon:
         one_way=(*(p for p in base.one_way if p[0] not in given), *back, *own.one_way),
         titles=(*(p for p in base.titles if set(p).isdisjoint(chain(*own.titles))), *own.titles),
         keep=(*base.keep, *own.keep),
+        verbs=(*base.verbs, *own.verbs),
+        surnames=(*base.surnames, *own.surnames),
         pronouns=own.pronouns if "pronouns" in section else base.pronouns,
     )
 

@@ -22,6 +22,7 @@ second reversal meets the same probabilities.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
@@ -63,8 +64,9 @@ Rows = tuple[int, int, int]
 def slot(form: str, parts: Sequence[str], at: int, canonical: Mapping[str, str]) -> Slot:
     """The slot that a pronoun fills.
 
-    In "his or her" and "him/her" either form narrows the other's slots; elsewhere, and where both
-    leave two, it is no determiner where the log odds of regression and network say so in sum.
+    In "his or her" and "him/her" either form narrows the other's slots, and where a clause ends
+    there is no noun to determine ("it is his."). Elsewhere, and where both leave two, it is no
+    determiner where the log odds of regression and network say so in sum.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ def slot(form: str, parts: Sequence[str], at: int, canonical: Mapping[str, str])
         other = _alternative(parts, at)
         if other:
             possible = tuple(s for s in possible if s in SLOTS[other]) or possible
-    if len(possible) == 1:
+    if len(possible) == 1 or _ends_clause(form, parts, at):
         return possible[0]
     against = linear.log_odds(form, parts, at, canonical)
     if abs(against) < _SURE:
@@ -108,6 +110,25 @@ def _alternative(parts: Sequence[str], at: int) -> str | None:
         if parts[near] == "or" and 0 < near + step < len(parts):
             return _form(parts[near + step])
     return None
+
+
+#: What ends a clause, behind a closing quote or bracket; several dots stand for a pause.
+_END = re.compile(r"[\"'\u2019\u201d)\]*_]*(?:[?!;:]|\.(?![.\s]*\.))")
+_BLANK = " \t\r\n\"'\u2019\u201d)]*_"
+_INDEPENDENT = frozenset("mine yours hers ours theirs".split())
+_LINKS = frozenset("and or nor but not".split())
+
+
+def _ends_clause(form: str, parts: Sequence[str], at: int) -> bool:
+    """Whether no noun can follow: "it is his.", "his, not yours"."""
+    between = parts[at + 1]
+    if _END.match(between) or (at + 2 >= len(parts) and not between.strip(_BLANK)):
+        return True
+    if form != "his" or between not in (" ", ", "):
+        return False
+    after = [word.lower() for word in parts[at + 2 : at + 7 : 2]]
+    linked = next((word for word in after if word not in _LINKS), "")
+    return linked in _INDEPENDENT and (between == ", " or after[0] in _LINKS)
 
 
 def _form(word: str) -> str | None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import NamedTuple
 
+from fairaudit.lm.swap import cues
+from fairaudit.lm.swap.articles import article, following
 from fairaudit.lm.swap.lexicon import Lexicon, Pair
 from fairaudit.lm.swap.slots import Slot, slot
 
@@ -199,25 +202,33 @@ class Swapper:
                 changes.append(_possessive(parts, *plain) if follows in _APOSTROPHES else plain)
                 done = changes[-1][1]
                 continue
-            done, replacement = self._resolve(entry, parts, at)
+            start, stop, replacement = self._resolve(entry, parts, at, done)
             if replacement is not None:
-                changes.append((at, done, replacement))
+                changes += _with_article(parts, start, stop, replacement, done)
+            done = stop
         return parts, changes
 
-    def _resolve(self, entry: _Entry, parts: list[str], at: int) -> tuple[int, str | None]:
-        """Where an entry that depends on its context ends, and what takes its place."""
-        for words, replacement in entry.phrases:
-            stop = at + len(words)
-            found = tuple(p.replace("\u2019", "'") for p in parts[at:stop]) == words
-            if found and (replacement is not None or not self._is_title(parts, stop - 1)):
-                return stop, replacement
+    def _resolve(
+        self, entry: _Entry, parts: list[str], at: int, done: int
+    ) -> tuple[int, int, str | None]:
+        """Where an entry that depends on its context starts and ends, and what takes its place."""
+        for spellings, length, offset, new in entry.phrases:
+            start = at - offset
+            stop = start + length
+            found = start >= done and parts[start:stop] in spellings
+            if found and (new is not None or not self._is_title(parts, stop - 1)):
+                return start, stop, new
+        if entry.cues and any(is_other(parts, at) for is_other in entry.cues):
+            return at, at + 1, None
         if entry.title and _before_capital(parts, at):
-            return at + 1, entry.title
+            return at, at + 1, entry.title
         if entry.pronoun:
             form = entry.pronoun
             filled = slot(form, parts, at, self._canonical)
-            return at + 1, _like(parts[at], _PRONOUNS[form][filled])
-        return at + 1, entry.plain
+            return at, at + 1, _like(parts[at], _PRONOUNS[form][filled])
+        if entry.plain and parts[at + 1][:1] in _APOSTROPHES:
+            return _possessive(parts, at, at + 1, entry.plain)
+        return at, at + 1, entry.plain
 
     def _is_title(self, parts: list[str], at: int) -> bool:
         """Whether a word is a title before a name: in "the Lord Ian" what is kept is not meant."""
@@ -225,14 +236,39 @@ class Swapper:
         return isinstance(entry, _Entry) and bool(entry.title) and _before_capital(parts, at)
 
 
+#: Tells by the neighbours of a word that it is not the word that the list means.
+_Cue = Callable[[Sequence[str], int], bool]
+
+
+class _Phrase(NamedTuple):
+    """A phrase, with either apostrophe; where in it the word is at which it is looked for."""
+
+    spellings: tuple[list[str], list[str]]
+    length: int
+    at: int
+    replacement: str | None
+
+
 @dataclass
 class _Entry:
-    """A word whose counterpart depends on what is around it, or that starts a phrase."""
+    """A word whose counterpart depends on what is around it."""
 
-    phrases: list[tuple[tuple[str, ...], str | None]] = field(default_factory=list)
+    phrases: list[_Phrase] = field(default_factory=list)
+    cues: list[_Cue] = field(default_factory=list)
     title: str | None = None
     pronoun: str | None = None
     plain: str | None = None
+
+
+def _with_article(
+    parts: list[str], start: int, stop: int, new: str, done: int
+) -> Iterator[_Change]:
+    """A replacement, and that of the article directly before it where the sound changes."""
+    if start - 2 >= done and not parts[start - 1].strip():
+        other = following(parts[start - 2], parts[start], new)
+        if other:
+            yield start - 2, start - 1, other
+    yield start, stop, new
 
 
 def _possessive(parts: list[str], at: int, stop: int, new: str) -> _Change:
@@ -291,23 +327,21 @@ def _table(lexicon: Lexicon) -> dict[str, str | _Entry]:
         for word, replacement in _written(first, second):
             plain.setdefault(word, replacement)
     entries = _entries(lexicon, plain)
-    for word, entry in entries.items():
-        entry.plain = plain.get(word)
+    _add_cues(entries, lexicon, directed)
     single = {w: r for w, r in plain.items() if len(split(w)) == 3}
+    for word, replacement in single.items():
+        if article(word) != article(replacement):
+            entries.setdefault(word, _Entry())
+    for word, entry in entries.items():
+        entry.plain = single.get(word)
     return {**single, **{w: e for w, e in entries.items() if e != _Entry()}}
 
 
 def _entries(lexicon: Lexicon, plain: dict[str, str]) -> dict[str, _Entry]:
-    """The words that need a look around."""
+    """The words that need a look around; takes those that are kept out of the plain ones."""
     entries: dict[str, _Entry] = {}
     for word in lexicon.keep:
         plain.pop(word, None)
-    kept = dict.fromkeys(lexicon.keep)
-    phrases: dict[str, str | None] = {**plain, **kept}
-    for phrase, replacement in sorted(phrases.items(), key=lambda item: -len(item[0])):
-        words = tuple(split(phrase.replace("\u2019", "'"))[1:-1])
-        if len(words) > 1:
-            entries.setdefault(words[0], _Entry()).phrases.append((words, replacement))
     for pair in lexicon.titles:
         for first, second in (pair, pair[::-1]):
             for word, replacement in ((first, second), (first.upper(), second.upper())):
@@ -316,7 +350,36 @@ def _entries(lexicon: Lexicon, plain: dict[str, str]) -> dict[str, _Entry]:
         for form in _PRONOUNS:
             for word in (form, _capitalised(form), form.upper()):
                 entries.setdefault(word, _Entry()).pronoun = form
+    phrases: dict[str, str | None] = {**plain, **dict.fromkeys(lexicon.keep)}
+    listed = {*plain, *entries}
+    for phrase, new in sorted(phrases.items(), key=lambda item: -len(item[0])):
+        words, curly = (split(phrase.replace(*turn))[1:-1] for turn in ("\u2019'", "'\u2019"))
+        if len(words) > 1:
+            at = _place(words, listed)
+            found = _Phrase((words, curly), len(words), at, new)
+            entries.setdefault(words[at], _Entry()).phrases.append(found)
     return entries
+
+
+def _place(words: Sequence[str], listed: Collection[str]) -> int:
+    """The word of a phrase at which to look for it: the first listed one, else the longest.
+
+    Not simply the first: *the* is in every line.
+    """
+    places = range(0, len(words), 2)
+    first = next((at for at in places if words[at] in listed), None)
+    return max(places, key=lambda at: len(words[at])) if first is None else first
+
+
+def _add_cues(entries: dict[str, _Entry], lexicon: Lexicon, directed: Iterable[Pair]) -> None:
+    """Add to the words that may be other words what tells so."""
+    told: list[tuple[str, _Cue]] = []
+    for word in lexicon.verbs:
+        told += [(form, cues.is_verb) for form in (word, _capitalised(word), word.upper())]
+    told += [(_capitalised(word), cues.is_surname) for word in lexicon.surnames]
+    told += [(first, cues.is_ordinary) for first, _ in directed if first in cues.ORDINARY]
+    for word, cue in told:
+        entries.setdefault(word, _Entry()).cues.append(cue)
 
 
 def total(coverages: Iterable[Coverage]) -> Coverage:

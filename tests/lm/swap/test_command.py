@@ -232,7 +232,7 @@ def test_table_keeps_all_other_cells(suffix, table, tmp_path):
         ".parquet": pd.read_parquet,
     }
     expected = read[".csv"](table)
-    expected["text"] = ['She said "him, her"', "", "no\none", "He"]
+    expected["text"] = ['She said "him, hers"', "", "no\none", "He"]
     assert read[suffix](output).to_dict("list") == expected.to_dict("list")
 
 
@@ -376,6 +376,8 @@ def test_names_in_pairs(tmp_path):
         ("n.csv", "name,gender,count\nA,F,1\nB,M,1\nC,X,1\n", "two groups of names; found F, M, X"),
         ("n.csv", "name,gender,count\nA,F,1\nB,M,\n", "row 2: name, gender or count is missing"),
         ("n.csv", "name,gender,count\nA,F,1\nB,M,x\n", "row 2: count is 'x'; expected a number"),
+        ("n.csv", "name,gender,count\nA,F,1\nB,M,-3\n", "row 2: count is -3; expected a whole"),
+        ("n.csv", "name,gender,count\nA,F,1.5\nB,M,3\n", "row 1: count is 1.5; expected a whole"),
         ("n.csv", "name,gender,count\nA,,1\nB,M,1\n", "row 1: name, gender or count is missing"),
         ("n.toml", "", "no names. A file of names is a CSV or TSV table"),
         ("n.toml", "pairs = []", "unknown key 'pairs'"),

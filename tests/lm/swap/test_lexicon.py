@@ -40,6 +40,15 @@ def test_names_in_the_file(tmp_path):
     assert Swapper(lexicon).swap("Guy's king") == "Eve's queen"
 
 
+def test_own_verbs_and_surnames(tmp_path):
+    lexicon = read(
+        tmp_path,
+        'extends = "gender"\npairs = [["dog", "cat"]]\nverbs = ["dog"]\nsurnames = ["cat"]',
+    )
+    text = "They dog the groom, they groom the dog of Ann Cat."
+    assert Swapper(lexicon).swap(text) == "They dog the bride, they groom the cat of Ann Cat."
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -57,6 +66,9 @@ def test_names_in_the_file(tmp_path):
         ('extends = "race"', "extends: expected the name of a shipped list: gender"),
         ('pronouns = true\npairs = [["her", "him"]]', "'her' stands in a pair, but pronouns"),
         ('attribute = "x"', "no words"),
+        ('pairs = [["a", "b"]]\nverbs = ["dog"]', "verbs: 'dog' stands in no pair"),
+        ('extends = "gender"\nsurnames = ["King"]', "surnames: 'King' stands in no pair.*small"),
+        ('pairs = [["a", "b"]]\nverbs = 3', "verbs: expected texts"),
     ],
 )
 def test_refusals(tmp_path, content, message):
