@@ -80,40 +80,85 @@ def sensitivity(
             metavar="FOLDER|FILE",
         ),
     ] = None,
+    encoder: Annotated[
+        str | None,
+        option(
+            "Train the baseline as a linear head on this encoder (BERT, GPT-2), not on TF-IDF.",
+            panel=MODEL,
+            metavar="FOLDER",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        option(
+            "Of a model that gives several labels to one text, the one to measure.",
+            "--class",
+            panel=MODEL,
+            metavar="NAME",
+        ),
+    ] = None,
     label: Label = None,
     by: By = None,
     weighting: Annotated[
-        Weighting, option("Classes that count: the predicted one, the true one, or all alike.")
-    ] = Weighting.predicted,
-    form: Annotated[
-        Form, option("Join gradients component by component, or by the norms of tokens.")
-    ] = Form.elementwise,
-    normalize: Annotated[
-        bool,
+        Weighting | None,
         option(
-            "Divide a text's weights by their sum, so that lengths compare.",
+            "Classes that count: the predicted one (the default), the true one, or all alike; not "
+            "where a value is changed."
+        ),
+    ] = None,
+    form: Annotated[
+        Form | None,
+        option(
+            "Join gradients component by component (the default), or by the norms of tokens; for "
+            "model folders.",
+            panel=MODEL,
+        ),
+    ] = None,
+    normalize: Annotated[
+        bool | None,
+        option(
+            "Divide a text's weights by their sum (the default), for a mean over its tokens; or "
+            "not, for a sum.",
             "--normalize/--no-normalize",
         ),
-    ] = True,
+    ] = None,
     swap_list: Annotated[
         Path | None,
         option("Word list for role reversal (TOML) instead of gender.", metavar="FILE"),
+    ] = None,
+    names: Annotated[
+        Path | None,
+        option(
+            "First names for role reversal: a table of name, gender and count, or pairs in TOML.",
+            metavar="FILE",
+        ),
     ] = None,
     explain: Annotated[
         bool,
         option("Say which words count; the audit file then quotes words of the data."),
     ] = False,
     texts: Annotated[
-        bool, option("Quote words of the data.", "--texts/--no-texts", panel=OUTPUT)
+        bool,
+        option("Quote words of the data; --explain does.", "--texts/--no-texts", panel=OUTPUT),
     ] = True,
     window: Annotated[
         bool,
-        option("Read long texts in windows, not their beginning.", "--window", panel=MODEL),
+        option(
+            "Read long texts in windows, not their beginning; this and the next three are for "
+            "model folders.",
+            "--window",
+            panel=MODEL,
+        ),
     ] = False,
-    batch_size: Annotated[int, option("Texts read at once.", panel=MODEL)] = 32,
+    batch_size: Annotated[
+        int | None, option("Texts read at once; 32 by default.", panel=MODEL)
+    ] = None,
     device: Annotated[
-        str, option("auto, cpu, cuda or cuda:N.", "--device", panel=MODEL, metavar="DEVICE")
-    ] = "auto",
+        str | None,
+        option(
+            "auto (the default), cpu, cuda or cuda:N.", "--device", panel=MODEL, metavar="DEVICE"
+        ),
+    ] = None,
     allow_pickle: Annotated[
         bool,
         option(
@@ -155,13 +200,16 @@ def sensitivity(
             protected=protected,
             text=text,
             model=model,
+            encoder=encoder,
+            target=target,
             label=label,
             by=by or (),
             cluster=cluster,
-            weighting=weighting.value,
-            form=form.value,
+            weighting=None if weighting is None else weighting.value,
+            form=None if form is None else form.value,
             normalize=normalize,
             swap_list=swap_list,
+            names=names,
             explain=explain,
             texts=texts,
             window=window,

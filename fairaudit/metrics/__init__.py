@@ -25,12 +25,13 @@ from fairaudit.metrics.registry import (
     own_variance,
     trial_variance,
 )
-from fairaudit.metrics.sensitivity import SENSITIVITY
+from fairaudit.metrics.sensitivity import CHANGED_VALUE, SENSITIVITY
 from fairaudit.metrics.speech import SPEECH, errors, reference_words
 
 __all__ = [
     "BEFORE",
     "BINARY",
+    "CHANGED_VALUE",
     "LIMITS",
     "METRICS",
     "MULTICLASS",

@@ -3,7 +3,8 @@
 Counts of one record: records (1); sensitivity (its accumulated prediction sensitivity P); changed
 (1 where role reversal changes its text); counterfactual_distance (total variation between the
 predictions of the text and of its reversal) and flips (1 where the predicted class differs), both
-0 where the text does not change.
+0 where the text does not change; value_distance (mean total variation between the prediction of a
+record of a table and those with each other value of the protected column).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from fairaudit.metrics.registry import Counts, metric
 _KRISHNA = (
     "Krishna et al., Measuring Fairness of Text Classifiers via Prediction Sensitivity, ACL 2022"
 )
+_KUSNER = "Kusner et al., Counterfactual Fairness, NeurIPS 2017"
 _GARG = "Garg et al., Counterfactual Fairness in Text Classification through Robustness, AIES 2019"
 
 
@@ -83,5 +85,32 @@ def counterfactual_flip_rate(c: Counts) -> Any:
     return c.flips / c.changed
 
 
-#: The metrics of an audit of sensitivity, in the order in which they are reported.
+@metric(
+    "value change",
+    denominator=lambda c: c.records,
+    counted="records",
+    unit="mean total variation when the protected value is changed",
+    range="bounded",
+    source=f"{_KUSNER}, for the notion; here the value alone is changed, all else equal, where "
+    "theirs follows what the change causes",
+)
+def changed_value(c: Counts) -> Any:
+    """Mean total variation of the predictions when the protected value alone is changed.
+
+    Of each record the mean of sum_k abs(f_k - f_k') / 2 over the other values of its column.
+
+    Examples
+    --------
+    A record's (0.75, 0.25) becomes (0.5, 0.5) with one other value and stays with another, which
+    makes (0.25 + 0) / 2 = 0.125; a second record does not move:
+
+    >>> float(changed_value(Counts.of(value_distance=0.125, records=2)))
+    0.0625
+    """
+    return c.value_distance / c.records
+
+
+#: The metric of a model of tables that has no derivative by the protected column.
+CHANGED_VALUE = "changed_value"
+#: The metrics of an audit of sensitivity of texts, in the order in which they are reported.
 SENSITIVITY = "prediction_sensitivity counterfactual_change counterfactual_flip_rate".split()

@@ -70,11 +70,13 @@ def _texts(found: Sequence[Any]) -> Iterator[Heat]:
 
 
 def _title(found: Any, carried: float) -> str:
-    """How sensitive a record is, what was predicted, and what its tokens shown do not carry."""
+    """How sensitive a text is, what was predicted, how often, and what tokens not shown carry."""
     value = found["sensitivity"]
     written = Figures.of("number", [value]).value(value)
     cut = f" ({rounded(1 - carried)} in tokens not shown)" if 0 < carried < 1 - _WORTH else ""
-    return f"Sensitivity {written}, predicted {_shown(found['predicted'])}{cut}"
+    # Of audits from before equal texts were counted, each is of one record.
+    several = f", in {count:,} records" if (count := found.get("records", 1)) > 1 else ""
+    return f"Sensitivity {written}, predicted {_shown(found['predicted'])}{several}{cut}"
 
 
 def _shown(token: str) -> str:

@@ -31,11 +31,12 @@ def token(token, share, group="(all)", records=12, mean=0.1):
     return Explanation("sensitive_token", None if group == "(all)" else "sex", group, content)
 
 
-def text(tokens, sensitivity=0.0123, predicted="BAD"):
+def text(tokens, sensitivity=0.0123, predicted="BAD", **further):
     content = {
         "tokens": [list(pair) for pair in tokens],
         "sensitivity": sensitivity,
         "predicted": predicted,
+        **further,
     }
     return Explanation("sensitive_text", None, "(all)", content)
 
@@ -140,6 +141,15 @@ def test_tokens_that_were_cut_off_are_told():
     (none,) = explained(audited(text([("a", None)], sensitivity=None)))
     assert none.title == "Sensitivity -, predicted BAD"
     assert none.tokens == [("a", 0.0)]
+
+
+def test_equal_texts_are_counted():
+    rows = [text([("a", 1.0)], 0.01 * n, records=n) for n in (1, 2, 1234)]
+    assert [each.title for each in explained(audited(*rows))] == [
+        "Sensitivity 12.3, predicted BAD, in 1,234 records",
+        "Sensitivity 0.0200, predicted BAD, in 2 records",
+        "Sensitivity 0.0100, predicted BAD",
+    ]
 
 
 def test_tokens_that_nobody_sees_are_seen():

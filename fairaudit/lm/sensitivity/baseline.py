@@ -26,6 +26,51 @@ _VOCABULARY = 50_000
 
 
 @dataclass(frozen=True)
+class Folds:
+    """Which texts are measured by which model: the one that was trained without them.
+
+    Attributes
+    ----------
+    known : mapping of str to int
+        Fold of each text that was there.
+    seed : int
+        Decides that of others.
+    """
+
+    known: Mapping[str, int] = field(repr=False)
+    seed: int
+
+    @classmethod
+    def deal(cls, texts: Sequence[str], labels: Array, seed: int) -> Folds:
+        """Deal out each label's texts in turn, in the order of their digests.
+
+        A text with two labels goes with the first of them.
+
+        Raises
+        ------
+        FairauditError
+            If there is one label alone, or one of fewer than five different texts.
+        """
+        label_of = dict(zip(reversed(texts), reversed(labels.tolist()), strict=True))
+        by_label: dict[str, list[str]] = {label: [] for label in sorted(set(labels.tolist()))}
+        for text in sorted(label_of, key=lambda text: _number(text, seed)):
+            by_label[label_of[text]].append(text)
+        _check_labels(by_label)
+        dealt = {t: place % FOLDS for own in by_label.values() for place, t in enumerate(own)}
+        return cls(dealt, seed)
+
+    def of(self, texts: Iterable[str]) -> Array:
+        """Fold of each text, shape (n,); a text that was not there in training has one, too."""
+        return np.array(
+            [
+                self.known[text] if text in self.known else _number(text, self.seed) % FOLDS
+                for text in texts
+            ],
+            dtype=int,
+        )
+
+
+@dataclass(frozen=True)
 class Baseline:
     """Five pipelines of TF-IDF and logistic regression, each trained without one fold.
 
@@ -45,23 +90,12 @@ class Baseline:
     """
 
     pipelines: tuple[Any, ...]
-    folds: Mapping[str, int] = field(repr=False)
-    seed: int
+    folds: Folds
     accuracy: float
     majority: float
     protected: tuple[Any, ...] = ()
     protected_accuracy: float = float("nan")
     protected_majority: float = float("nan")
-
-    def fold_of(self, texts: Iterable[str]) -> Array:
-        """Fold of each text, shape (n,); a text that was not there in training has one, too."""
-        return np.array(
-            [
-                self.folds[text] if text in self.folds else _number(text, self.seed) % FOLDS
-                for text in texts
-            ],
-            dtype=int,
-        )
 
     def probe(
         self,
@@ -70,6 +104,7 @@ class Baseline:
         *,
         normalize: bool = True,
         over: Over = "all",
+        named: bool = True,
     ) -> CrossFitted:
         """Sensitivity of each text in the model that has not seen it; see `LinearProbe`.
 
@@ -90,7 +125,7 @@ class Baseline:
         return CrossFitted(
             self,
             tuple(
-                LinearProbe(pipeline, each, weighting, normalize=normalize, over=over)
+                LinearProbe(pipeline, each, weighting, normalize=normalize, over=over, named=named)
                 for pipeline, each in zip(self.pipelines, about, strict=True)
             ),
         )
@@ -111,16 +146,24 @@ class CrossFitted:
 
     def predict(self, texts: Sequence[str]) -> Array:
         """Probabilities of texts, shape (n, K)."""
-        fold = self.baseline.fold_of(texts)
+        return self.predict_as(texts, texts)
+
+    def predict_as(self, texts: Sequence[str], others: Sequence[str]) -> Array:
+        """Probabilities of other texts, each by the model that measures the text in its place.
+
+        Of a text that role reversal has changed, that is the one that measured the text itself:
+        two models would differ by what they were trained on, too.
+        """
+        fold = self.baseline.folds.of(texts)
         found = np.empty((len(texts), len(self.classes)))
         for k in np.unique(fold):
             places = np.flatnonzero(fold == k).tolist()
-            found[places] = self.probes[k].predict([texts[i] for i in places])
+            found[places] = self.probes[k].predict([others[i] for i in places])
         return found
 
     def measure(self, texts: Sequence[str], gold: Sequence[int] | None = None) -> Measured:
-        """Probabilities and sensitivity of texts, and the shares of their features."""
-        fold = self.baseline.fold_of(texts)
+        """Probabilities and sensitivity of texts, and the shares of their words."""
+        fold = self.baseline.folds.of(texts)
         probabilities = np.empty((len(texts), len(self.classes)))
         sensitivity = np.empty(len(texts))
         tokens: list[Sequence[tuple[str, float]]] = [()] * len(texts)
@@ -156,15 +199,15 @@ def train_baseline(texts: Sequence[str], labels: Sequence[str], seed: int = 0) -
     """
     require("sensitivity", "sklearn", extra="sklearn")
     answers = np.asarray(labels, dtype=str)
-    folds = _deal(texts, answers, seed)
-    fold = np.array([folds[text] for text in texts])
+    folds = Folds.deal(texts, answers, seed)
+    fold = folds.of(texts)
     pipelines, right = [], np.zeros(len(texts), dtype=bool)
     for k in range(FOLDS):
         train, held = (np.flatnonzero(each).tolist() for each in (fold != k, fold == k))
         pipeline = _fitted([texts[i] for i in train], answers[train])
         right[held] = pipeline.predict([texts[i] for i in held]) == answers[held]
         pipelines.append(pipeline)
-    return Baseline(tuple(pipelines), folds, seed, float(right.mean()), _majority(answers))
+    return Baseline(tuple(pipelines), folds, float(right.mean()), majority(answers))
 
 
 @dataclass(frozen=True)
@@ -206,15 +249,14 @@ def train_protected_linear(
         If there is one value alone, or one of fewer than five different texts.
     """
     values = np.asarray(attribute, dtype=str)
-    folds = _deal(texts, values, seed)
-    fold = np.array([folds[text] for text in texts])
+    fold = Folds.deal(texts, values, seed).of(texts)
     features = pipeline[:-1].transform(texts)
     right = np.zeros(len(texts), dtype=bool)
     for k in range(FOLDS):
-        model = _regression().fit(features[fold != k], values[fold != k])
+        model = regression().fit(features[fold != k], values[fold != k])
         right[fold == k] = model.predict(features[fold == k]) == values[fold == k]
-    model = _regression().fit(features, values)
-    return Trained(model, float(right.mean()), _majority(values))
+    model = regression().fit(features, values)
+    return Trained(model, float(right.mean()), majority(values))
 
 
 def with_protected(baseline: Baseline, texts: Sequence[str], attribute: Sequence[str]) -> Baseline:
@@ -225,7 +267,7 @@ def with_protected(baseline: Baseline, texts: Sequence[str], attribute: Sequence
     FairauditError
         If there is one value alone, or one that stands in one fold alone.
     """
-    values, fold = np.asarray(attribute, dtype=str), baseline.fold_of(texts)
+    values, fold = np.asarray(attribute, dtype=str), baseline.folds.of(texts)
     models, right = [], np.zeros(len(texts), dtype=bool)
     for k, pipeline in enumerate(baseline.pipelines):
         held = fold == k
@@ -235,18 +277,18 @@ def with_protected(baseline: Baseline, texts: Sequence[str], attribute: Sequence
                 f"found {', '.join(sorted(set(values))) or 'none'}"
             )
         features = pipeline[:-1].transform(texts)
-        models.append(_regression().fit(features[~held], values[~held]))
+        models.append(regression().fit(features[~held], values[~held]))
         if held.any():
             right[held] = models[-1].predict(features[held]) == values[held]
     return replace(
         baseline,
         protected=tuple(models),
         protected_accuracy=float(right.mean()),
-        protected_majority=_majority(values),
+        protected_majority=majority(values),
     )
 
 
-def _regression() -> Any:
+def regression() -> Any:
     """A logistic regression, fitted so closely that no version's optimiser shows in a figure."""
     from sklearn.linear_model import LogisticRegression
 
@@ -261,22 +303,14 @@ def _fitted(texts: Sequence[str], labels: Array) -> Any:
         ngram_range=(1, 2), sublinear_tf=True, min_df=2, max_features=_VOCABULARY
     )
     try:
-        return make_pipeline(words, _regression()).fit(texts, labels)
+        return make_pipeline(words, regression()).fit(texts, labels)
     except ValueError:
         raise FairauditError(
             f"{len(texts)} texts are too few to train a model: no word stands in two of them"
         ) from None
 
 
-def _deal(texts: Sequence[str], labels: Array, seed: int) -> dict[str, int]:
-    """Fold of each different text: each label's texts in turn, in the order of their digests.
-
-    A text with two labels goes with the first of them.
-    """
-    label_of = dict(zip(reversed(texts), reversed(labels.tolist()), strict=True))
-    by_label: dict[str, list[str]] = {label: [] for label in sorted(set(labels.tolist()))}
-    for text in sorted(label_of, key=lambda text: _number(text, seed)):
-        by_label[label_of[text]].append(text)
+def _check_labels(by_label: Mapping[str, Sequence[str]]) -> None:
     if len(by_label) < 2:
         raise FairauditError(
             f"a model cannot be trained: found {len(by_label)} label where two or more are needed"
@@ -287,7 +321,6 @@ def _deal(texts: Sequence[str], labels: Array, seed: int) -> dict[str, int]:
                 f"label '{label}' has {len(own)} different texts; to train a model on some and "
                 f"measure it on others takes {FOLDS} or more"
             )
-    return {text: place % FOLDS for own in by_label.values() for place, text in enumerate(own)}
 
 
 def _number(text: str, seed: int) -> int:
@@ -295,5 +328,6 @@ def _number(text: str, seed: int) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-def _majority(labels: Array) -> float:
+def majority(labels: Array) -> float:
+    """Share of the commonest label."""
     return float(np.unique(labels, return_counts=True)[1].max() / len(labels))

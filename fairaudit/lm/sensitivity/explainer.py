@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,32 @@ class _Tokens:
                 }
 
 
+@dataclass(frozen=True)
+class _Text:
+    """A text, how many records have it, and what its tokens add to its sensitivity."""
+
+    sensitivity: float
+    records: int
+    tokens: Sequence[tuple[str, float]]
+    predicted: str
+
+    def __add__(self, other: _Text) -> _Text:
+        """The more sensitive of two equal texts, of which the true labels may differ."""
+        most = self if self.sensitivity >= other.sensitivity else other
+        return replace(most, records=self.records + other.records)
+
+    def content(self) -> dict[str, Any]:
+        """What is quoted of it."""
+        return {
+            "tokens": [
+                [token, share / self.sensitivity] for token, share in self.tokens[:_LONGEST]
+            ],
+            "sensitivity": self.sensitivity,
+            "predicted": self.predicted,
+            "records": self.records,
+        }
+
+
 class Explainer:
     """Remembers which tokens the predictions of each group are sensitive to, and the worst texts.
 
@@ -70,7 +96,7 @@ class Explainer:
         self._grouping = grouping
         self._all = _Tokens()
         self._of: list[dict[int, _Tokens]] = [defaultdict(_Tokens) for _ in grouping.attributes]
-        self._texts: list[tuple[float, dict[str, Any]]] = []
+        self._texts: dict[tuple[str, ...], _Text] = {}
 
     def add(self, found: Measured, classes: Sequence[str], codes: Codes) -> None:
         """Add some records."""
@@ -82,11 +108,15 @@ class Explainer:
 
     def _add_texts(self, found: Measured, classes: Sequence[str]) -> None:
         predicted = found.probabilities.argmax(axis=1)
-        for i in np.argsort(-found.sensitivity, kind="stable")[:_TEXTS].tolist():
-            if (size := float(found.sensitivity[i])) > 0:
-                said = _quoted(found.tokens[i], size, classes[predicted[i]])
-                self._texts.append((size, said))
-        self._texts = sorted(self._texts, key=lambda each: -each[0])[:_TEXTS]
+        texts: dict[tuple[str, ...], _Text] = {}
+        for i in np.flatnonzero(found.sensitivity > 0).tolist():
+            size, key = float(found.sensitivity[i]), tuple(token for token, _ in found.tokens[i])
+            own = _Text(size, 1, found.tokens[i], classes[predicted[i]])
+            texts[key] = texts[key] + own if key in texts else own
+        # The most of these only: what is not among them cannot be among the most of all.
+        for key, own in _most(texts):
+            self._texts[key] = self._texts[key] + own if key in self._texts else own
+        self._texts = dict(_most(self._texts))
 
     def explanations(self) -> Iterator[Explanation]:
         """Tokens over all and by group, then texts."""
@@ -95,8 +125,8 @@ class Explainer:
             merged = _by_name(of, self._grouping.group_names(i))
             for group in sorted(merged):
                 yield from _token_rows(attribute.name, group, merged[group])
-        for _, content in self._texts:
-            yield Explanation("sensitive_text", None, ALL, content)
+        for text in self._texts.values():
+            yield Explanation("sensitive_text", None, ALL, text.content())
 
 
 def _by_name(of: Mapping[int, _Tokens], names: Sequence[str]) -> dict[str, _Tokens]:
@@ -112,6 +142,6 @@ def _token_rows(attribute: str | None, group: str, tokens: _Tokens) -> Iterator[
         yield Explanation("sensitive_token", attribute, group, content)
 
 
-def _quoted(tokens: Sequence[tuple[str, float]], size: float, predicted: str) -> dict[str, Any]:
-    shares = [[token, share / size] for token, share in tokens[:_LONGEST]]
-    return {"tokens": shares, "sensitivity": size, "predicted": predicted}
+def _most(texts: Mapping[tuple[str, ...], _Text]) -> list[tuple[tuple[str, ...], _Text]]:
+    """The most sensitive texts; of equally sensitive ones the first by their tokens."""
+    return sorted(texts.items(), key=lambda each: (-each[1].sensitivity, each[0]))[:_TEXTS]

@@ -7,6 +7,7 @@ record, their derivatives with respect to the scores, times W.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -301,6 +302,9 @@ class Bag:
         self._steps, self._vectorizer = steps, parts[0]
         self._analyze = self._vectorizer.build_analyzer()
         self._hashed = isinstance(self._vectorizer, HashingVectorizer)
+        self._prepare = self._vectorizer.build_preprocessor()
+        self._split = self._vectorizer.build_tokenizer()
+        self._stop_words = self._vectorizer.get_stop_words() or frozenset()
         self._names: Array | None = None if self._hashed else parts[0].get_feature_names_out()
 
     def transform(self, texts: Sequence[str]) -> Any:
@@ -320,6 +324,66 @@ class Bag:
             found.setdefault(column, []).append(token)
         return [" | ".join(found.get(column, [])) for column in columns.tolist()]
 
+    @property
+    def reads_words(self) -> bool:
+        """Whether features are words, and words in a row, so that they have places in a text."""
+        return str(self._vectorizer.analyzer) == "word"
+
+    def shared(self, text: str, columns: Array, shares: Array) -> list[tuple[str, float]]:
+        """Words of a text in its order, as the vectoriser reads them, with their shares.
+
+        What a feature adds is split evenly over the places where it stands, and there over its
+        words. Words that are no part of a feature, such as stop words, have none.
+
+        Parameters
+        ----------
+        text : str
+        columns, shares : array, shape (m,)
+            Features in the text, and what each adds.
+
+        Examples
+        --------
+        The share of *kind man*, 0.2, is split over its two words, and that of *kind*, 0.6, over
+        the two places of it:
+
+        >>> from sklearn.feature_extraction.text import CountVectorizer
+        >>> from sklearn.pipeline import make_pipeline
+        >>> bag = Bag(make_pipeline(CountVectorizer(ngram_range=(1, 2))).fit(["kind man"] * 2))
+        >>> shares = bag.shared("Kind man, kind.", np.array([0, 1, 2]), np.array([0.6, 0.2, 0.1]))
+        >>> [(word, round(share, 3)) for word, share in shares]
+        [('kind', 0.4), ('man', 0.2), ('kind', 0.3)]
+        """
+        words = self._words(text)
+        read = [place for place, word in enumerate(words) if word not in self._stop_words]
+        rows = self._rows([words[place] for place in read])
+        share = dict(zip(columns.tolist(), shares.tolist(), strict=True))
+        found = self._columns([name for name, _, _ in rows])
+        times = Counter(found)
+        own = [0.0] * len(words)
+        for column, (_, start, end) in zip(found, rows, strict=True):
+            for place in read[start:end]:
+                own[place] += share.get(column, 0.0) / times[column] / (end - start)
+        return list(zip(words, own, strict=True))
+
+    def _words(self, text: str) -> list[str]:
+        prepared = self._prepare(self._vectorizer.decode(text))
+        return list(self._split(prepared))
+
+    def _rows(self, words: list[str]) -> list[tuple[str, int, int]]:
+        """Words, and words in a row, that may be features: the name, and from where up to where."""
+        least, most = self._vectorizer.ngram_range
+        return [
+            (" ".join(words[start : start + n]), start, start + n)
+            for n in range(least, most + 1)
+            for start in range(len(words) - n + 1)
+        ]
+
+    def _columns(self, names: list[str]) -> list[int]:
+        """The features of these names; -1 where there is none."""
+        if self._hashed:
+            return self._hash(names)
+        return [self._vectorizer.vocabulary_.get(name, -1) for name in names]
+
     def containing(self, words: Iterable[str], d: int) -> Array:
         """Which features are a listed word, or hold one: 0 or 1 each, shape (d,).
 
@@ -332,12 +396,11 @@ class Bag:
         return found
 
     def _matches(self, words: list[str]) -> Iterator[int]:
-        prepare, phrases = self._vectorizer.build_preprocessor(), set[Phrase]()
+        prepare, split, phrases = self._prepare, self._split, set[Phrase]()
         if str(self._vectorizer.analyzer).startswith("char"):
             phrases |= {(prepare(word).strip(),) for word in words} - {("",)}
             holds = _spells
         else:
-            split = self._vectorizer.build_tokenizer()
             phrases |= {tuple(split(prepare(word))) for word in words} - {()}
             holds = _holds
         if self._names is None:
@@ -393,6 +456,8 @@ class LinearProbe:
         Which features are summed over.
     name : str, optional
         What the model is called in an audit's settings; the kinds of its steps by default.
+    named : bool
+        Whether to say what each word adds, or of a vectoriser that reads no words each feature.
 
     Raises
     ------
@@ -410,6 +475,7 @@ class LinearProbe:
         normalize: bool = True,
         over: Over = "all",
         name: str = "",
+        named: bool = True,
     ) -> None:
         if not hasattr(pipeline, "steps"):
             raise FairauditError(
@@ -422,13 +488,19 @@ class LinearProbe:
         self.classes = tuple(str(label) for label in np.asarray(classifier.classes_).tolist())
         self.name = name or ", ".join(type(step).__name__ for _, step in pipeline.steps)
         self._weighting, self._normalize, self._over = weighting, normalize, over
+        self._named = named
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether what each word adds is known, not each feature alone."""
+        return self._bag.reads_words
 
     def predict(self, texts: Sequence[str]) -> Array:
         """Probabilities of texts, shape (n, K)."""
         return self._task.probabilities(self._bag.transform(texts))
 
     def measure(self, texts: Sequence[str], gold: Sequence[int] | None = None) -> Measured:
-        """Probabilities and sensitivity of texts, and the shares of the features in each."""
+        """Probabilities and sensitivity of texts, and the shares of the words in each."""
         starts = range(0, len(texts), _RECORDS)
         parts = [slice(start, start + _RECORDS) for start in starts] or [slice(0)]
         done = [self._measure(texts[some], None if gold is None else gold[some]) for some in parts]
@@ -458,13 +530,19 @@ class LinearProbe:
         return Measured(probabilities, factor * whole, tokens, np.zeros(len(texts), dtype=bool))
 
     def _tokens(self, texts: Sequence[str], x: Any, shares: Array) -> list[list[tuple[str, float]]]:
-        """Features in each text with their shares, the largest first."""
-        named = []
-        for text, start, end in zip(texts, x.indptr[:-1], x.indptr[1:], strict=True):
-            order = np.argsort(-shares[start:end], kind="stable")
-            names = self._bag.names(text, x.indices[start:end][order])
-            named.append(list(zip(names, shares[start:end][order].tolist(), strict=True)))
-        return named
+        """Words of each text in its order, or else its features, the largest share first."""
+        if not self._named:
+            return [[] for _ in texts]
+        name = self._bag.shared if self._bag.reads_words else self._features
+        return [
+            name(text, x.indices[start:end], shares[start:end])
+            for text, start, end in zip(texts, x.indptr[:-1], x.indptr[1:], strict=True)
+        ]
+
+    def _features(self, text: str, columns: Array, shares: Array) -> list[tuple[str, float]]:
+        order = np.argsort(-shares, kind="stable")
+        names = self._bag.names(text, columns[order])
+        return list(zip(names, shares[order].tolist(), strict=True))
 
 
 def check_known(words: Collection[str], *features: Array) -> None:

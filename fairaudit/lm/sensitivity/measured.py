@@ -25,8 +25,8 @@ class Measured:
     sensitivity : array of float, shape (n,)
         Accumulated prediction sensitivity of each record.
     tokens : sequence of sequence of (str, float)
-        Of each record, the text of its tokens or the names of its features, and the share of
-        `sensitivity` that each adds; may be empty.
+        Of each record, the text of its tokens in their order, or else the names of its features,
+        and the share of `sensitivity` that each adds; may be empty.
     truncated : array of bool, shape (n,)
         Whether a text was longer than the model's context, so that its end was not read.
     """
@@ -91,8 +91,9 @@ def accumulate(
         with these, but its components mean something else: they need "token".
     normalize : bool
         Divide H or v (in the token form, the norms of H) by their sum over the record, so that P
-        does not grow with the length or with the scale of H: then it is a weighted mean of |G|.
-        Where that sum is zero, P is zero.
+        is a weighted mean of |G|, whatever the scale of H, and no sum that grows with the number
+        of tokens. |G| itself tends to fall with that number, so lengths still do not wholly
+        compare. Where that sum is zero, P is zero.
 
     Returns
     -------

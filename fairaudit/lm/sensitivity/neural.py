@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError
-from fairaudit.lm.classifiers import Batch, Piece, Reading, TextClassifier
+from fairaudit.lm.classifiers import TextClassifier
+from fairaudit.lm.models import Batch, Piece, Reading
 from fairaudit.lm.sensitivity.measured import Form, Measured, Weighting, accumulate, mass
 from fairaudit.lm.sensitivity.protected import Protected
+
+#: Makes one emoji of two.
+_JOINER = "\u200d"
+#: Scripts that put no blanks between words, as the names of their characters begin.
+_WITHOUT_BLANKS = (
+    "CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA",
+    "THAI", "LAO", "KHMER", "MYANMAR",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,8 @@ class NeuralProbe:
     A text is differentiated by the embeddings of its tokens, before the model adds positions.
     Special tokens and padding count neither in G nor in v, so a text without other tokens has
     P = 0. Of a text read in windows the mean of the probabilities is differentiated; each window
-    has its own v, and v is normalised over all of them.
+    has its own v, and v is normalised over all of them. The tokens of one word are shown as the
+    word, with the sum of their shares.
 
     Parameters
     ----------
@@ -43,7 +55,7 @@ class NeuralProbe:
     weighting : {"predicted", "gold", "uniform"}
         Which classes count: the likeliest, the true one, or each by 1 / K.
     normalize : bool
-        Divide v by its sum over the text, so that P can be compared between lengths.
+        Divide v by its sum over the text: P is then a weighted mean of |G|, see `accumulate`.
 
     Notes
     -----
@@ -95,10 +107,14 @@ class NeuralProbe:
         parts = self._classifier.each(reading.pieces, lambda batch: self._parts(batch, chosen))
         rows = [part.probabilities for part in parts]
         shares = self._shares(reading, parts)
-        tokens: list[list[tuple[str, float]]] = [[] for _ in texts]
+        words: list[list[_Word]] = [[] for _ in texts]
         for record, piece, own in zip(reading.record, reading.pieces, shares, strict=True):
-            tokens[record] += zip(self._names(piece), own.tolist(), strict=True)
-        sums = np.array([sum(share for _, share in row) for row in tokens])
+            self._add(words[record], piece, own)
+        tokens = [
+            [(word.name or _shown(text, word), word.share) for word in row]
+            for text, row in zip(texts, words, strict=True)
+        ]
+        sums = np.array([sum(word.share for word in row) for row in words])
         return Measured(self._classifier.average(reading, rows), sums, tokens, reading.truncated)
 
     def _chosen(self, reading: Reading, gold: Sequence[int] | None) -> Array:
@@ -158,15 +174,80 @@ class NeuralProbe:
         divisor = reading.windows * (np.where(total == 0, 1, total) if self._normalize else 1)
         return [part.shares / divisor[i] for i, part in zip(reading.record, parts, strict=True)]
 
-    def _names(self, piece: Piece) -> list[str]:
-        """The tokens of a text as they stand in it."""
-        return [
-            piece.text[start:end].strip() or self._classifier.token(token)
-            for token, (start, end), added in zip(
-                piece.tokens, piece.spans, piece.special, strict=True
-            )
-            if not added
-        ]
+    def _add(self, words: list[_Word], piece: Piece, shares: Array) -> None:
+        """Add a piece's tokens to the words of its text; the last one may go on here."""
+        for token in self._tokens(piece, shares):
+            last = words[-1] if words else None
+            if last is None or token.name or last.name:
+                words.append(token)
+            elif _goes_on(piece.text, last.end, token.start):
+                last.end, last.share = token.end, last.share + token.share
+            else:
+                words.append(token)
+
+    def _tokens(self, piece: Piece, shares: Array) -> Iterator[_Word]:
+        """The tokens of a text by where they stand in it, blanks around them taken off."""
+        own = zip(piece.tokens, piece.spans, piece.special, strict=True)
+        counted = ((token, span) for token, span, added in own if not added)
+        for (token, (start, end)), share in zip(counted, shares.tolist(), strict=True):
+            letters = piece.text[start:end].strip()
+            start = piece.text.index(letters, start)
+            name = "" if letters else self._classifier.token(token)
+            yield _Word(start, start + len(letters), share, name)
+
+
+@dataclass
+class _Word:
+    """A word, where it stands in its text, and its share of P; or a token without letters."""
+
+    start: int
+    end: int
+    share: float
+    name: str = ""
+
+
+def _goes_on(text: str, end: int, start: int) -> bool:
+    """Whether the token that begins at `start` is of the word that ends at `end`.
+
+    Tokens of words touch, but for marks that a tokenizer leaves out. Tokens of the bytes of one
+    letter stand at the same place.
+
+    >>> [_goes_on("Mothering a pearl's", *at) for at in [(6, 6), (9, 10), (17, 17), (18, 18)]]
+    [True, False, False, False]
+    """
+    if start < end:
+        return True
+    if start == end and (_adheres(text[start]) or text[end - 1] == _JOINER):
+        return True
+    return all(map(_is_inner, text[end - 1 : start + 1]))
+
+
+def _shown(text: str, word: _Word) -> str:
+    """The word as it stands in its text, with accents that a tokenizer leaves out."""
+    end = word.end
+    while end < len(text) and _adheres(text[end]):
+        end += 1
+    return text[word.start : end]
+
+
+@cache
+def _adheres(character: str) -> bool:
+    """Whether a character belongs to the one before: accents, parts and colours of emojis."""
+    kind = unicodedata.category(character)
+    return kind[0] == "M" or character == _JOINER or "\U0001f3fb" <= character <= "\U0001f3ff"
+
+
+@cache
+def _is_inner(character: str) -> bool:
+    """Whether what stands beside a character, and is such a one, belongs to the same word.
+
+    Letters, digits, their marks, and what is not seen (soft hyphens, joiners). Not the letters of
+    scripts without blanks between words: there the tokenizer's are the best words there are.
+    """
+    kind = unicodedata.category(character)
+    if kind == "Cf":
+        return character != "\u200b"  # a space of no width
+    return kind[0] in "LMN" and not unicodedata.name(character, "").startswith(_WITHOUT_BLANKS)
 
 
 def _split(batch: Batch, probabilities: Any, shares: Any, masses: Any) -> list[_Part]:

@@ -13,26 +13,77 @@ from fairaudit.table import Table
 
 #: Files with one model each; all other models are folders.
 _FILES = (".skops", ".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle")
+#: Options that only a model folder takes.
+_OF_FOLDERS = ("--form", "--window", "--batch-size", "--device", "--allow-pickle", "--class")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is audited, and how it is measured."""
+    """What is audited, and how it is measured.
+
+    Attributes
+    ----------
+    asked : frozenset of str
+        Options that have defaults and were given: where they do nothing they are refused.
+    """
 
     text: str | None
     model: str | None
+    encoder: str | None
+    target: str | None
     protected: str
     label: str | None
     weighting: Weighting
     form: Form
     normalize: bool
     swap_list: str | Path | None
+    names: str | Path | None
     window: bool
     batch: int
     device: str
     allow_pickle: bool
     explain: bool
+    progress: Callable[[int], None]
     warn: Callable[[str], None]
+    asked: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        weighting: Weighting | None,
+        form: Form | None,
+        normalize: bool | None,
+        batch: int | None,
+        device: str | None,
+        window: bool,
+        allow_pickle: bool,
+        target: str | None,
+        **others: Any,
+    ) -> Options:
+        """Options with defaults in the place of those that were not given."""
+        given = {
+            "--weighting": weighting,
+            "--form": form,
+            "--normalize": normalize,
+            "--batch-size": batch,
+            "--device": device,
+            "--window": window or None,
+            "--allow-pickle": allow_pickle or None,
+            "--class": target,
+        }
+        return cls(
+            weighting="predicted" if weighting is None else weighting,
+            form="elementwise" if form is None else form,
+            normalize=normalize is not False,
+            batch=32 if batch is None else batch,
+            device="auto" if device is None else device,
+            window=window,
+            allow_pickle=allow_pickle,
+            target=target,
+            asked=frozenset(name for name, value in given.items() if value is not None),
+            **others,
+        )
 
     def __post_init__(self) -> None:
         _expect("--weighting", self.weighting, get_args(Weighting))
@@ -49,6 +100,31 @@ class Options:
                 "--label is for --weighting gold, or to train a baseline: leave it out beside "
                 "--model."
             )
+        if self.encoder is not None:
+            self._check_encoder()
+        if not self.neural:
+            what = "a baseline is trained" if self.model is None else f"{self.model} is a file"
+            self.refuse(_OF_FOLDERS, f"is for a model folder, and here {what}: leave it out.")
+
+    def _check_encoder(self) -> None:
+        """An encoder is no model yet, and what is trained on it has one label for each text."""
+        if self.model is not None:
+            raise FairauditError(
+                "--encoder is what a baseline is trained on, and --model a model: give one of them."
+            )
+        self.refuse(["--class"], "is for a model that gives several labels: leave it out.")
+
+    def refuse(self, options: Sequence[str], why: str) -> None:
+        """Refuse options that were given and do nothing here.
+
+        Raises
+        ------
+        FairauditError
+            If one was given.
+        """
+        for option in options:
+            if option in self.asked:
+                raise FairauditError(f"{option} {why}")
 
     @property
     def labelled(self) -> bool:
@@ -64,8 +140,8 @@ class Options:
 
     @property
     def neural(self) -> bool:
-        """Whether the model is a folder, read by transformers."""
-        return self.model is not None and not self.in_file
+        """Whether the model, or what it is trained on, is a folder, read by transformers."""
+        return self.encoder is not None or (self.model is not None and not self.in_file)
 
     def resolve(self, table: Table) -> None:
         """Check the columns, and what is protected.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,8 +13,11 @@ import numpy as np
 
 from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError
-from fairaudit.lm.classifiers import Batch, Reading, TextClassifier
+from fairaudit.lm.classifiers import TextClassifier
+from fairaudit.lm.models import Batch, Reading
 
+#: A word, whole.
+_WORD = re.compile(r"\w+")
 #: Records that each value of a protected attribute needs, so that a model of it can be trained.
 LEAST = 20
 #: The share of the records by which a trained model is measured, and not trained.
@@ -57,8 +60,9 @@ class Words:
     Parameters
     ----------
     words : sequence of str
-        Words or phrases, found whole and in any case: "mother" is found in "Mother's", not in
-        "motherboard". A token counts if any letter of it belongs to such a word.
+        Words or phrases, found whole: "mother" is found in "Mother's", not in "motherboard". In
+        any case if it is written in small letters; with a capital, as the name "Will", as it
+        stands and in capitals. A token counts if any letter of it belongs to such a word.
 
     Raises
     ------
@@ -71,10 +75,10 @@ class Words:
         if not known:
             raise FairauditError("the list of protected words is empty; expected at least one word")
         self.name = f"words:{_digest(known)}"
-        # Of two that begin alike, the longer one.
-        longest = sorted(known, key=len, reverse=True)
-        choice = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest)
-        self._pattern = re.compile(rf"(?<!\w)(?:{choice})(?!\w)", re.IGNORECASE)
+        small = {word for word in known if word == word.lower()}
+        capital = {form for word in known for form in (word, word.upper()) if word not in small}
+        self._small, self._capital = small, capital
+        self._phrases = [_phrases(small, re.IGNORECASE), _phrases(capital)]
 
     def weigh(self, batch: Batch) -> Any:
         """1 for tokens of the words, shape (pieces, tokens)."""
@@ -85,12 +89,30 @@ class Words:
             found[row, : len(piece.spans)] = self._marks(piece.text, piece.spans)
         return torch.as_tensor(found, device=batch.counted.device)
 
+    def stands_in(self, text: str) -> bool:
+        """Whether a text has one of the words."""
+        return next(self._found(text), None) is not None
+
+    def _found(self, text: str) -> Iterator[re.Match[str]]:
+        for match in _WORD.finditer(text):
+            if match[0] in self._capital or match[0].lower() in self._small:
+                yield match
+        for pattern in self._phrases:
+            yield from pattern.finditer(text)
+
     def _marks(self, text: str, spans: Sequence[tuple[int, int]]) -> list[bool]:
         letters = np.zeros(len(text) + 1, np.int64)
-        for match in self._pattern.finditer(text):
+        for match in self._found(text):
             letters[match.start() + 1 : match.end() + 1] = 1
         before = letters.cumsum()
         return [bool(before[end] > before[start]) for start, end in spans]
+
+
+def _phrases(words: Iterable[str], flags: int = 0) -> re.Pattern[str]:
+    """Finds those of some words whole that are several, the longer of two that begin alike."""
+    several = sorted((word for word in words if not _WORD.fullmatch(word)), key=len, reverse=True)
+    choice = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in several)
+    return re.compile(rf"(?<!\w)(?:{choice or '(?!)'})(?!\w)", flags)
 
 
 class ProtectedModel:

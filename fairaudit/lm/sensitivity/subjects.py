@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,15 @@ from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError, nearest
 from fairaudit.lm.sensitivity import stored
 from fairaudit.lm.sensitivity.baseline import CrossFitted
+from fairaudit.lm.sensitivity.encoder import EncoderProbe
 from fairaudit.lm.sensitivity.measured import Measured, Probe
 from fairaudit.lm.sensitivity.options import Options
 from fairaudit.lm.sensitivity.probes import text_probe
 from fairaudit.lm.sensitivity.reading import Reader
 from fairaudit.lm.sensitivity.tabular import TabularProbe
 from fairaudit.lm.swap import Lexicon, Swapper
-from fairaudit.metrics import SENSITIVITY
+from fairaudit.lm.swap.files import read_lexicon
+from fairaudit.metrics import CHANGED_VALUE, SENSITIVITY
 from fairaudit.table import Batch, Table
 
 _COLUMNS = ("records", "sensitivity")
@@ -54,37 +56,40 @@ class OfTexts:
 
     Attributes
     ----------
-    columns : tuple of str
+    columns : sequence of str
         What is counted of each record.
-    metrics : tuple of str
+    metrics : sequence of str
     classes : tuple of str
         Labels, in the order of the probabilities.
     settings : dict
         For the audit's signature.
     """
 
-    columns = _COLUMNS + _REVERSED
-    metrics = tuple(SENSITIVITY)
+    columns: Sequence[str] = _COLUMNS + _REVERSED
+    metrics: Sequence[str] = SENSITIVITY
 
     def __init__(self, options: Options, reader: Reader, seed: int, model: Any) -> None:
         self.options, self._reader, self._text = options, reader, str(options.text)
         self._kind = options.source(reader.table)
-        lexicon = _lexicon(options.swap_list)
+        lexicon = read_lexicon(options.swap_list, options.names)
         self._swapper = Swapper(lexicon)
-        self._measured = self._changed = self._truncated = self._without = 0
-        self._probe, protected, self._notes = text_probe(options, reader, lexicon, seed, model)
+        self._measured = self._changed = self._truncated = self._without = self._zero = 0
+        self._made = text_probe(options, reader, lexicon, seed, model)
+        self._probe, self._is_listed = self._made.probe, self._made.is_listed
         self.classes = self._probe.classes
-        self.settings = self._settings(protected)
+        self.settings = self._settings()
 
-    def _settings(self, protected: str) -> dict[str, Any]:
-        given, name = self.options, self._probe.name
+    def _settings(self) -> dict[str, Any]:
+        given, name, lexicon = self.options, self._probe.name, self._swapper.lexicon
+        own = given.swap_list is not None or given.names is not None
         return {
-            "model": name[:16] if given.neural else name,
-            "protected": protected,
-            "form": given.form if given.neural else None,
+            "model": name[:16] if given.neural and given.encoder is None else name,
+            "class": given.target,
+            "protected": self._made.protected,
+            "form": self._made.form,
             "over": None if given.neural else "present",
             "normalize": given.normalize,
-            "swap": None if given.swap_list is None else _digest(self._swapper.lexicon),
+            "swap": f"{lexicon.attribute} {_digest(lexicon)}" if own else lexicon.attribute,
         }
 
     def measure(self, batch: Batch) -> tuple[Measured, Array]:
@@ -95,7 +100,9 @@ class OfTexts:
         self._measured += len(texts)
         self._changed += int(reversed_[:, 0].sum())
         self._truncated += int(found.truncated.sum())
-        self._without += int(np.count_nonzero(found.sensitivity == 0))
+        if self._is_listed is not None:
+            self._without += sum(not self._is_listed(text) for text in texts)
+            self._zero += int(np.count_nonzero(found.sensitivity == 0))
         return found, np.column_stack([np.ones(len(texts)), found.sensitivity, reversed_])
 
     def _reversed(self, texts: Sequence[str], probabilities: Array) -> Array:
@@ -114,7 +121,7 @@ class OfTexts:
 
     def notes(self) -> Iterator[str]:
         """What a reader must know of the model and of what it could read."""
-        yield from self._notes
+        yield from self._made.notes
         yield _CAVEAT
         if self._kind in ("column", "folder") and self.options.normalize:
             yield (
@@ -122,24 +129,37 @@ class OfTexts:
                 "about the attribute counts like one that says much; --no-normalize tells them "
                 "apart."
             )
-        yield f"Role reversal changes {self._changed:,} of {self._measured:,} texts."
+        yield self._said_of_reversal()
         if self._truncated:
             yield (
-                f"{self._truncated:,} texts are longer than the model reads at once; only their "
-                "beginning was read. --window reads all."
+                f"Of {_texts(self._truncated)} only the beginning was read: the model reads no "
+                "more at once. --window reads all."
             )
-        if self._kind == "words" and self._without:
+        if self._without or self._zero:
             yield (
-                f"{self._without:,} texts have no listed word that the model knows; their "
-                "sensitivity is 0."
+                f"No listed word stands in {self._without:,} of {_texts(self._measured)}; the "
+                f"sensitivity of {_texts(self._zero)} is 0."
             )
+
+    def _said_of_reversal(self) -> str:
+        words, whole = f"{self._swapper.lexicon.attribute} words", _texts(self._measured)
+        if not self._changed:
+            return f"Role reversal of {words} changes none of {whole}, so CF figures are undefined."
+        return (
+            f"Role reversal of {words} changes {self._changed:,} of {whole}; CF change and CF "
+            "flips are of these."
+        )
 
 
 class OfTable:
-    """Sensitivity of a classifier of tables to one of their columns."""
+    """Sensitivity of a classifier of tables to one of their columns.
 
-    columns = _COLUMNS
-    metrics = tuple(SENSITIVITY[:1])
+    Attributes
+    ----------
+    columns, metrics, classes, settings
+        As those of `OfTexts`. A derivative and a change of value are metrics of their own: they
+        have other units, and may not be compared.
+    """
 
     def __init__(self, options: Options, reader: Reader, model: Any) -> None:
         _refuse_for_tables(options)
@@ -156,11 +176,20 @@ class OfTable:
             name=stored.name(model, str(options.model)),
         )
         self.classes = self._probe.classes
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "model": self._probe.name,
             "protected": f"column {options.protected}",
             "measure": self._probe.kind,
         }
+        self.columns, self.metrics = _COLUMNS, SENSITIVITY[:1]
+        if self._probe.kind == "changed_value":
+            options.refuse(
+                ["--weighting"],
+                f"is for derivatives; here the value of {options.protected} is changed, and all "
+                "classes count: leave it out.",
+            )
+            self.columns, self.metrics = ("records", "value_distance"), [CHANGED_VALUE]
+            self.settings["weighting"] = None
 
     def _observed(self) -> dict[str, Array]:
         """The columns of all records, read by what is in them."""
@@ -200,8 +229,8 @@ class OfTable:
         column = self.options.protected
         if self._probe.kind == "changed_value":
             yield (
-                f"Sensitivity is the mean total variation between a record's prediction and those "
-                f"with each other value of {column}, all else equal: between 0 and 1."
+                f"Value change is the mean total variation between a record's prediction and those "
+                f"with each other value of {column}, all else equal: from 0 to 100 percent."
             )
             return
         yield f"Sensitivity is the change of the probability per unit of {column}, all else equal."
@@ -212,8 +241,9 @@ def _refuse_for_tables(options: Options) -> None:
     """Refuse what only models of texts take: it would be ignored."""
     for option, given in (
         ("--swap-list", options.swap_list is not None),
+        ("--names", options.names is not None),
         ("--explain", options.explain),
-        ("--window", options.window),
+        ("--normalize", "--normalize" in options.asked),
     ):
         if given:
             raise FairauditError(f"{option} is for models of texts; {options.model} reads a table.")
@@ -255,21 +285,15 @@ def _is_number(text: str) -> bool:
 
 def _predict_reversed(probe: Probe, texts: Sequence[str], reversed_: Sequence[str]) -> Array:
     """Probabilities of reversed texts, by the same model that measured the texts."""
-    if not isinstance(probe, CrossFitted):
-        return probe.predict(reversed_)
-    fold = probe.baseline.fold_of(texts)
-    found = np.empty((len(texts), len(probe.classes)))
-    for k in np.unique(fold):
-        places = np.flatnonzero(fold == k).tolist()
-        found[places] = probe.probes[k].predict([reversed_[i] for i in places])
-    return found
+    if isinstance(probe, CrossFitted | EncoderProbe):
+        return probe.predict_as(texts, reversed_)
+    return probe.predict(reversed_)
 
 
-def _lexicon(path: str | Path | None) -> Lexicon:
-    return Lexicon.default() if path is None else Lexicon.read(path)
+def _texts(count: int) -> str:
+    return f"{count:,} text{'s' * (count != 1)}"
 
 
 def _digest(lexicon: Lexicon) -> str:
     """Short digest of what a word list says, wherever it lies."""
-    content = (lexicon.attribute, lexicon.pairs, lexicon.one_way, lexicon.titles, lexicon.keep)
-    return hashlib.sha256(repr((*content, lexicon.pronouns)).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr(replace(lexicon, where="")).encode()).hexdigest()[:12]

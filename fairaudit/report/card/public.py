@@ -65,8 +65,8 @@ _FOLDERS = re.compile(
 )
 #: What has a folder or an ending.
 _FILE_LIKE = re.compile(r"[./\\]")
-#: A number of records in a note; limits that were asked for are none.
-_COUNT = re.compile(r"(?<!fewer than )(?<![\d,.])(\d[\d,]*)(?= records?\b)")
+#: A number of records or texts in a note; limits that were asked for are none.
+_COUNT = re.compile(r"(?<!fewer than )(?<![\d,.])(\d[\d,]*)(?= (?:records?|texts?)\b)")
 
 
 def public(file: AuditFile, wanted: Wanted) -> tuple[AuditFile, list[str]]:
@@ -393,12 +393,13 @@ class _Gone:
         return own or over_all or at_levels
 
     def explanation(self, row: Explanation) -> bool:
-        """Whether an explanation goes: one of hidden groups, or a token's over all groups.
+        """Whether an explanation goes: one of hidden groups, or of words of theirs.
 
-        Of the tokens of all groups those of the shown ones could be subtracted.
+        The words of the shown groups could be subtracted from those of all records, which those of
+        another attribute's groups add up to; and the most sensitive texts are anyone's.
         """
-        over_all = row.kind == "sensitive_token" and row.attribute is None
-        return self.row(row.attribute, row.group) or (over_all and any(self.groups.values()))
+        of_all = row.kind in ("sensitive_token", "sensitive_text") and any(self.groups.values())
+        return self.row(row.attribute, row.group) or of_all
 
     @cached_property
     def loose(self) -> re.Pattern[str]:

@@ -1,5 +1,6 @@
 import itertools
 import json
+import re
 import shutil
 
 import numpy as np
@@ -18,12 +19,15 @@ from fairaudit.lm.classifiers import TextClassifier
 from fairaudit.lm.sensitivity import reading
 from fairaudit.lm.sensitivity.audit import sensitivity
 from fairaudit.lm.sensitivity.baseline import train_baseline, train_protected_linear, with_protected
+from fairaudit.lm.sensitivity.encoder import train_encoder_baseline
 from fairaudit.lm.sensitivity.linear import LinearProbe
 from fairaudit.lm.sensitivity.neural import NeuralProbe
+from fairaudit.lm.sensitivity.probes import _listed_words
 from fairaudit.lm.sensitivity.protected import ProtectedModel, Uniform, Words, train_protected
 from fairaudit.lm.sensitivity.tabular import TabularProbe
 from fairaudit.lm.swap import Swapper
 from tests.lm.sensitivity.conftest import SENTENCES
+from tests.lm.test_classifiers import several
 
 WORDS = "he she him her his hers man woman mother".split()
 
@@ -89,7 +93,7 @@ def test_baseline_is_what_its_probe_measures_one_by_one(protected, monkeypatch):
     probe = baseline.probe(WORDS if protected == "words" else None, over="present")
 
     def predict(own, text):
-        (fold,) = baseline.fold_of([own])
+        (fold,) = baseline.folds.of([own])
         return baseline.pipelines[fold].predict_proba([text])[0]
 
     check_groups(audit, slow(probe, predict, texts), frame.who.tolist())
@@ -135,15 +139,20 @@ def test_what_is_dropped_is_counted():
     )
     assert (audit.records.total, audit.records.used) == (63, 58)
     assert dict(audit.records.dropped) == {"filtered by --where": 2, "no text": 2, "no label": 1}
-    assert "Role reversal changes 58 of 58 texts." in audit.notes
+    said = (
+        "Role reversal of gender words changes 58 of 58 texts; CF change and CF flips are of these."
+    )
+    assert said in audit.notes
 
 
 def test_records_without_the_protected_value_are_measured_all_the_same():
-    frame = essays(0.5, n=60)
-    frame.loc[:4, "who"] = None
-    audit = sensitivity(frame, text="text", label="label", protected="who")
-    assert audit.records.used == 60
-    assert "5 records have no who; the model of it was trained without them." in audit.notes
+    for last, said in ((4, "5 records have no who"), (0, "1 record has no who")):
+        frame = essays(0.5, n=60)
+        frame.loc[:last, "who"] = None
+        audit = sensitivity(frame, text="text", label="label", protected="who")
+        assert audit.records.used == 60
+        without = "them" if last else "it"
+        assert f"{said}; the model of it was trained without {without}." in audit.notes
 
 
 def test_undefined_without_words_to_reverse():
@@ -151,7 +160,8 @@ def test_undefined_without_words_to_reverse():
     frame["text"] = frame.text.str.replace("she", "it").str.replace("he ", "they ")
     audit = sensitivity(frame, text="text", label="label", protected="uniform")
     assert three(audit)[1:] == [None, None]
-    assert "Role reversal changes 0 of 60 texts." in audit.notes
+    said = "Role reversal of gender words changes none of 60 texts, so CF figures are undefined."
+    assert said in audit.notes
 
 
 def test_own_word_list(tmp_path):
@@ -163,8 +173,74 @@ def test_own_word_list(tmp_path):
     assert value(audit, "counterfactual_flip_rate") == 1
     gender = sensitivity(frame, **settings)
     assert value(audit, "prediction_sensitivity") > 10 * value(gender, "prediction_sensitivity")
-    assert audit.settings["swap"] is not None
-    assert gender.settings["swap"] is None
+    assert re.fullmatch(r"manner [0-9a-f]{12}", audit.settings["swap"])
+    assert gender.settings["swap"] == "gender"
+    assert "|swap:gender|" in gender.signature
+    assert "Role reversal of manner words changes 100 of 100 texts" in notes(audit)
+
+
+def test_own_names(tmp_path):
+    path = tmp_path / "names.csv"
+    path.write_text("name,gender,count\nWill,m,5\nMary,f,4\n")
+    frame = essays(0.0, n=100)
+    frame["text"] = frame.text.str.replace("she", "Mary").str.replace("he ", "Will will ")
+    settings = {"text": "text", "label": "label", "protected": "words"}
+    audit = sensitivity(frame, **settings, names=path)
+    assert "Role reversal of gender words changes 100 of 100 texts" in notes(audit)
+    assert re.fullmatch(r"gender [0-9a-f]{12}", audit.settings["swap"])
+    pairs = tmp_path / "names.toml"
+    pairs.write_text('names = [["Mary", "Will"]]\n')
+    again = sensitivity(frame, **settings, names=pairs)
+    assert again.settings["swap"] == audit.settings["swap"]
+    with pytest.raises(FairauditError, match="none of the .* listed words is known"):
+        sensitivity(frame, **settings)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "told"),
+    [
+        ("who", ("north", "south"), True),
+        ("who", ("Female", "male"), False),
+        ("author_gender", ("a", "b"), False),
+        ("SEX", ("a", "b"), False),
+        ("writerSex", ("a", "b"), False),
+        ("sexuality", ("a", "b"), True),
+        ("transgender", ("a", "b"), True),
+    ],
+)
+def test_reversal_of_another_attribute_than_the_column_is_told(column, values, told):
+    frame = essays(0.5, n=60)
+    frame[column] = [values[who == "she"] for who in frame.who]
+    audit = sensitivity(frame, text="text", label="label", protected=column)
+    said = (
+        f"CF change and CF flips are about gender, not about {column}: --swap-list FILE gives "
+        f"words of {column}."
+    )
+    assert (said in audit.notes) == told
+
+
+def test_with_a_list_of_its_own_reversal_is_about_what_was_given(tmp_path):
+    path = tmp_path / "list.toml"
+    path.write_text('pairs = [["kind", "cruel"]]\n')
+    frame = essays(0.5, n=60).assign(region=lambda f: f.who)
+    audit = sensitivity(frame, text="text", label="label", protected="region", swap_list=path)
+    assert "CF change and CF flips are about" not in notes(audit)
+
+
+def test_texts_without_a_listed_word_are_counted_as_they_are():
+    # Listed, but not known to the model: only in one text. And none at all, in another.
+    frame = essays(0.5, n=60)
+    frame.loc[0, "text"] = "our waitress is kind here 1th"
+    frame.loc[1, "text"] = "it is cruel there 2th"
+    audit = sensitivity(frame, text="text", label="label", protected="words")
+    said = "No listed word stands in 1 of 60 texts; the sensitivity of 2 texts is 0."
+    assert said in audit.notes
+    alone = sensitivity(frame[1:], text="text", label="label", protected="words")
+    said = "No listed word stands in 1 of 59 texts; the sensitivity of 1 text is 0."
+    assert said in alone.notes
+    assert "listed word" not in notes(
+        sensitivity(frame[2:], text="text", label="label", protected="words")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -230,23 +306,105 @@ def test_neural_model(folders, sentences, protected, weighting):
     rows = slow(probe, lambda own, text: probe.predict([text])[0], SENTENCES, gold)
     check_groups(audit, rows, sentences.who.fillna("(missing)").tolist())
     assert audit.settings["model"] == classifier.name[:16]
-    assert ("texts have no listed word" in notes(audit)) == (protected == "words")
+    without = sum({"he", "she", "her"}.isdisjoint(text.split()) for text in SENTENCES)
+    assert (without, (rows[:, 0] == 0).sum()) == ((48, 48) if protected == "words" else (48, 0))
+    said = "No listed word stands in 48 of 100 texts; the sensitivity of 48 texts is 0."
+    assert (said in audit.notes) == (protected == "words")
+
+
+@pytest.mark.parametrize("protected", ["who", "words", "uniform"])
+def test_a_baseline_on_an_encoder_is_what_its_probe_measures(folders, protected):
+    frame = essays(0.5, 120)
+    texts = frame["text"].tolist()
+    baseline = train_encoder_baseline(folders["distilbert"], texts, frame["label"], device="cpu")
+    source = {
+        "who": lambda: train_protected(baseline, texts, frame["who"]),
+        "words": lambda: Words(_listed_words(Swapper().lexicon)),
+        "uniform": Uniform,
+    }[protected]()
+    audit = sensitivity(
+        frame, text="text", label="label", encoder=folders["distilbert"], by="who",
+        protected=protected, device="cpu",
+    )  # fmt: skip
+    probe = baseline.probe(source)
+    rows = slow(probe, lambda own, text: baseline.predict_as([own], [text])[0], texts)
+    check_groups(audit, rows, frame["who"])
+    assert audit.settings["model"].startswith("baseline: DistilBertModel ")
+    assert audit.settings["form"] == "elementwise"
+    assert "logistic regression on the mean of the last layer of" in notes(audit)
+
+
+def test_of_several_labels_the_one_that_is_named_is_measured(tmp_path):
+    folder = several(tmp_path)
+    settings = {"text": "text", "model": folder, "protected": "uniform", "device": "cpu"}
+    frame = pd.DataFrame({"text": SENTENCES[:6]})
+    found = {name: sensitivity(frame, **settings, target=name) for name in ("toxic", "threat")}
+    for name, audit in found.items():
+        probe = NeuralProbe(TextClassifier(folder, "m", "cpu", target=name), Uniform())
+        mean = probe.measure(SENTENCES[:6], None).sensitivity.mean()
+        assert value(audit, "prediction_sensitivity") == pytest.approx(mean)
+        assert audit.settings["class"] == name
+    with pytest.raises(FairauditError, match="name one of them: --class NAME"):
+        sensitivity(frame, **settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"model": "some", "encoder": "other"}, "--encoder is what a baseline is trained on"),
+        ({"encoder": "other", "label": "label", "target": "x"}, "--class is for a model"),
+        ({"label": "label", "target": "x"}, "--class is for a model folder"),
+        ({"label": "label", "encoder": "nowhere/at/all"}, "--encoder nowhere/at/all: no such"),
+    ],
+)
+def test_options_of_encoders_and_classes(given, says):
+    with pytest.raises(FairauditError, match=re.escape(says)):
+        sensitivity(essays(0.5, 60), text="text", protected="who", **given)
 
 
 def test_long_texts_are_counted_or_read_in_windows(folders):
     frame = pd.DataFrame({"text": ["he works " * 20, "she sleeps"]})
     settings = {"text": "text", "model": folders["bert"], "protected": "uniform", "device": "cpu"}
-    assert "1 texts are longer than the model reads at once" in notes(
-        sensitivity(frame, **settings)
-    )
-    assert "longer" not in notes(sensitivity(frame, **settings, window=True))
+    assert "Of 1 text only the beginning was read" in notes(sensitivity(frame, **settings))
+    assert "beginning" not in notes(sensitivity(frame, **settings, window=True))
 
 
-def test_two_models_with_other_embeddings_are_told_of(folders):
+def test_normalising_takes_the_mean_over_tokens_and_does_not_make_lengths_compare(folders):
+    short = pd.DataFrame({"text": [text for text in SENTENCES if len(text) < 25]})
+    settings = {"model": folders["bert"], "protected": "uniform", "device": "cpu"}
+    ratios = []
+    for normalize in (True, False):
+        once, twice = (
+            sensitivity(frame, text="text", **settings, normalize=normalize)
+            for frame in (short, short + " " + short)
+        )
+        assert "beginning" not in notes(twice)
+        ratios.append(
+            value(twice, "prediction_sensitivity") / value(once, "prediction_sensitivity")
+        )
+    assert ratios[0] < 0.8
+    assert ratios[1] > 1.5 * ratios[0]
+
+
+def test_of_two_models_with_other_embeddings_norms_are_taken(folders):
     frame = pd.DataFrame({"text": SENTENCES[:5]})
     settings = {"text": "text", "model": folders["bert"], "device": "cpu"}
-    audit = sensitivity(frame, **settings, protected=str(folders["protected"]))
-    assert "use --form token" in notes(audit)
+    settings["protected"] = str(folders["protected"])
+    audit, token = (sensitivity(frame, **settings, **form) for form in ({}, {"form": "token"}))
+    assert audit.estimates == token.estimates
+    assert audit.settings["form"] == "token"
+    assert "As the embeddings of the two models differ (mean cosine" in notes(audit)
+    assert "embeddings" not in notes(token)
+    with pytest.raises(FairauditError, match=r"--form elementwise: .* Use --form token\."):
+        sensitivity(frame, **settings, form="elementwise")
+
+
+def test_of_two_models_with_like_embeddings_components_are_taken(folders):
+    frame = pd.DataFrame({"text": SENTENCES[:5]})
+    settings = {"text": "text", "model": folders["bert"], "device": "cpu"}
+    audit = sensitivity(frame, **settings, protected=str(folders["bert"]))
+    assert audit.settings["form"] == "elementwise"
+    assert "embeddings" not in notes(audit)
 
 
 @pytest.fixture(scope="module")
@@ -263,9 +421,13 @@ def loans(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("protected", "kind"), [("sex", "changed_value"), ("income", "derivative")]
+    ("protected", "kind", "metric"),
+    [
+        ("sex", "changed_value", "changed_value"),
+        ("income", "derivative", "prediction_sensitivity"),
+    ],
 )
-def test_table(loans, protected, kind, tmp_path):
+def test_table(loans, protected, kind, metric, tmp_path):
     path, model, frame = loans
     source = tmp_path / "loans.csv"
     frame.to_csv(source, index=False)
@@ -275,8 +437,9 @@ def test_table(loans, protected, kind, tmp_path):
     assert (audit.settings["measure"], probe.kind) == (kind, kind)
     for group in "fm":
         expected = found[(frame.sex == group).to_numpy()].mean()
-        assert value(audit, "prediction_sensitivity", group) == pytest.approx(expected)
-    assert {row.metric for row in audit.estimates} == {"prediction_sensitivity"}
+        assert value(audit, metric, group) == pytest.approx(expected)
+    assert {row.metric for row in audit.estimates} == {metric}
+    assert audit.settings["weighting"] == (None if kind == "changed_value" else "predicted")
 
 
 def test_records_of_a_table_without_the_protected_value_are_dropped(loans):
@@ -309,11 +472,50 @@ def test_explanations():
     assert alone["mean"] == pytest.approx(np.mean(parts))
 
 
+def test_equal_texts_are_listed_once(monkeypatch):
+    monkeypatch.setattr(reading, "_AT_ONCE", 7)
+    frame = essays(0.9, n=60)
+    many = pd.concat([frame] * 3).reset_index(drop=True)
+    audit = sensitivity(
+        many, text="text", label="label", protected="words", explain=True, resamples=100
+    )
+    rows = [e.content for e in audit.explanations if e.kind == "sensitive_text"]
+    assert [row["records"] for row in rows] == [3] * 10
+    assert len({tuple(token for token, _ in row["tokens"]) for row in rows}) == 10
+    sizes = [row["sensitivity"] for row in rows]
+    assert sizes == sorted(sizes, reverse=True)
+    baseline = train_baseline(many.text.tolist(), many.label.tolist())
+    found = baseline.probe(WORDS, over="present").measure(sorted(set(frame.text)))
+    np.testing.assert_allclose(sizes, sorted(found.sensitivity)[:-11:-1])
+
+
+def test_words_of_a_text_stand_in_its_order():
+    frame = essays(0.9, n=60)
+    audit = sensitivity(frame, text="text", label="label", protected="words", explain=True)
+    texts = [e.content for e in audit.explanations if e.kind == "sensitive_text"]
+    for each in texts:
+        assert " ".join(token for token, _ in each["tokens"]) in set(frame.text)
+
+
+def test_features_that_are_no_words_are_called_features(tmp_path):
+    frame = essays(0.9, n=60)
+    vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(2, 3))
+    skops.io.dump(
+        make_pipeline(vectorizer, LogisticRegression()).fit(frame.text, frame.label),
+        tmp_path / "model.skops",
+    )
+    settings = {"text": "text", "model": tmp_path / "model.skops", "protected": "words"}
+    said = "The model reads no words but pieces of texts: what is listed are its features."
+    assert said in sensitivity(frame, **settings, explain=True).notes
+    assert said not in sensitivity(frame, **settings).notes
+
+
 def test_nothing_is_quoted_unasked(tmp_path):
     frame = essays(0.9, n=60)
     settings = {"text": "text", "label": "label", "protected": "words"}
     assert not sensitivity(frame, **settings).explanations
-    assert not sensitivity(frame, **settings, explain=True, texts=False).explanations
+    with pytest.raises(FairauditError, match="--explain quotes words of the data, --no-texts"):
+        sensitivity(frame, **settings, explain=True, texts=False)
     audit = sensitivity(frame, **settings, explain=True)
     audit.save(tmp_path / "audit.json")
     assert json.loads((tmp_path / "audit.json").read_text())["explanations"]
@@ -353,6 +555,16 @@ def test_judged_by_a_rubric(tmp_path):
         ({"label": None, "model": "no.skops"}, "no.skops: no such file"),
         ({"label": None, "model": "no.pkl"}, "no.pkl: no such file"),
         ({"label": None, "model": "./no"}, "--model ./no: no such folder."),
+        ({"form": "token"}, "--form is for a model folder, and here a baseline is trained"),
+        ({"window": True}, "--window is for a model folder"),
+        ({"batch": 32}, "--batch-size is for a model folder"),
+        ({"device": "auto"}, "--device is for a model folder"),
+        ({"allow_pickle": True}, "--allow-pickle is for a model folder"),
+        (
+            {"label": None, "model": "no.skops", "allow_pickle": True},
+            "--allow-pickle is for a model folder, and here no.skops is a file: leave it out.",
+        ),
+        ({"label": None, "model": "no.skops", "form": "token"}, "--form is for a model folder"),
     ],
 )
 def test_refused(settings, reason):
@@ -392,6 +604,15 @@ def test_a_label_that_is_no_class_is_refused(pipeline):
         ({"protected": "words"}, "no column 'words'. Columns: sex, income, town."),
         ({"protected": "town"}, "the model does not read this column"),
         ({"explain": True}, "--explain is for models of texts"),
+        ({"names": "names.csv"}, "--names is for models of texts"),
+        ({"normalize": False}, "--normalize is for models of texts"),
+        ({"normalize": True}, "--normalize is for models of texts"),
+        ({"form": "token"}, "--form is for a model folder"),
+        (
+            {"weighting": "uniform"},
+            "--weighting is for derivatives; here the value of sex is changed, and all classes "
+            "count: leave it out.",
+        ),
         ({"where": "sex = 'f'"}, "the column holds only 'f'; there is nothing to change it to"),
     ],
 )

@@ -36,12 +36,12 @@ def test_each_text_is_measured_by_the_model_that_has_not_seen_it():
     # A word that only stands in one text, there twice among the records.
     texts = [*TEXTS, "zyzzyva was kind", "zyzzyva was kind"]
     baseline = train_baseline(texts, [*LABELS, "good", "good"])
-    (fold,) = set(baseline.fold_of(texts[-2:]))
+    (fold,) = set(baseline.folds.of(texts[-2:]))
     known = ["zyzzyva" in model[0].vocabulary_ for model in baseline.pipelines]
     assert known == [k != fold for k in range(5)]
     probe = baseline.probe()
     for k in range(5):
-        places = np.flatnonzero(baseline.fold_of(texts) == k)
+        places = np.flatnonzero(baseline.folds.of(texts) == k)
         own = LinearProbe(baseline.pipelines[k]).measure([texts[i] for i in places])
         done = probe.measure(texts)
         np.testing.assert_allclose(done.sensitivity[places], own.sensitivity)
@@ -59,7 +59,7 @@ def test_folds_depend_on_texts_and_seed_alone():
     # Each label's eight texts over five folds.
     for label in ("good", "bad"):
         own = [text for text, each in zip(TEXTS, LABELS, strict=True) if each == label]
-        assert sorted(np.bincount(baseline.fold_of(own)).tolist()) == [1, 1, 2, 2, 2]
+        assert sorted(np.bincount(baseline.folds.of(own)).tolist()) == [1, 1, 2, 2, 2]
 
 
 def test_a_new_text_has_a_fold():
@@ -134,7 +134,7 @@ def test_protected_model_of_one_pipeline():
     trained = train_protected_linear(pipeline, texts, gender)
     assert (trained.accuracy, trained.majority) == (1.0, 0.5)
     by_name = dict(LinearProbe(pipeline, trained.model).measure(["mother was kind"]).tokens[0])
-    assert set(by_name) == {"mother", "was", "kind", "mother was", "was kind"}
+    assert set(by_name) == {"mother", "was", "kind"}
     with pytest.raises(FairauditError, match="found 1 label"):
         train_protected_linear(pipeline, texts, ["f"] * len(texts))
     with pytest.raises(FairauditError, match="two values or more"):
@@ -179,4 +179,4 @@ def test_a_model_that_does_not_know_a_word_does_not_use_it():
     known = np.array(["zyzzyva" in model[0].vocabulary_ for model in baseline.pipelines])
     assert 0 < known.sum() < 5
     found = baseline.probe(["zyzzyva"]).measure(texts).sensitivity
-    np.testing.assert_array_equal(found > 0, known[baseline.fold_of(texts)])
+    np.testing.assert_array_equal(found > 0, known[baseline.folds.of(texts)])

@@ -2,8 +2,11 @@ import json
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
 import skops.io
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -35,6 +38,28 @@ def test_report(table):
     assert "CF change" in result.stdout
     assert "CF flips" in result.stdout
     assert "Note: No --model was given: a baseline was trained on label" in result.stdout
+    said = "Role reversal of gender words changes 100 of 100 texts; CF change and CF flips are of"
+    assert said in " ".join(result.stdout.split())
+
+
+def test_a_change_of_value_is_a_metric_of_its_own(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"woman": rng.integers(0, 2, 90), "income": rng.normal(50, 9, 90)})
+    paid = (frame.income - 8 * frame.woman > 46).map({True: "yes", False: "no"})
+    path = tmp_path / "model.skops"
+    skops.io.dump(RandomForestClassifier(5, random_state=0).fit(frame, paid), path)
+    frame.to_csv(tmp_path / "loans.csv", index=False)
+    result = run(tmp_path / "loans.csv", "--model", path, "--protected", "woman", "--by", "woman")
+    assert (result.exit_code, result.stderr) == (0, "")
+    title = "value change, by woman: mean total variation when the protected value is changed"
+    assert title in " ".join(result.stdout.split())
+
+
+def test_names(table, tmp_path):
+    (tmp_path / "names.toml").write_text('names = [["kind", "cruel"]]\n')
+    result = run(table, *BASELINE, "--names", tmp_path / "names.toml", "--format", "json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["settings"]["swap"].startswith("gender ")
 
 
 def test_the_file_holds_what_was_printed_and_no_text_unasked(table, tmp_path):
@@ -46,8 +71,9 @@ def test_the_file_holds_what_was_printed_and_no_text_unasked(table, tmp_path):
     assert json.loads(result.stdout)["explanations"] == []
     quoting = run(table, *BASELINE, "--format", "json", "--explain")
     assert '"sensitive_token"' in quoting.stdout
-    hidden = run(table, *BASELINE, "--format", "json", "--explain", "--no-texts")
-    assert json.loads(hidden.stdout)["explanations"] == []
+    hidden = run(table, *BASELINE, "--explain", "--no-texts")
+    assert hidden.exit_code == 2
+    assert hidden.stderr.startswith("error: --explain quotes words of the data, --no-texts forbids")
 
 
 def test_same_bytes_twice(table, tmp_path):

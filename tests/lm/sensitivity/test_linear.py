@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import (
@@ -166,11 +168,11 @@ def test_hand_worked_probe():
     done = two_words([2, -4], protected=["she"])
     assert done.sensitivity == pytest.approx([4 * slope])
     assert done.probabilities == pytest.approx(np.array([[0.8807970780, 0.1192029220]]))
-    assert done.tokens == [[("she", pytest.approx(4 * slope)), ("kind", 0.0)]]
+    assert done.tokens == [[("kind", 0.0), ("she", pytest.approx(4 * slope))]]
     assert not done.truncated.any()
     uniform = two_words([2, -4])
     assert uniform.sensitivity == pytest.approx([3 * slope])  # (2 + 4) / 2
-    assert uniform.tokens[0][1] == ("kind", pytest.approx(slope))
+    assert uniform.tokens[0][0] == ("kind", pytest.approx(slope))
     summed = two_words([2, -4], normalize=False)
     assert summed.sensitivity == pytest.approx([6 * slope])
 
@@ -217,7 +219,8 @@ def test_probe_against_the_pipeline(steps, classes):
         sum(share for _, share in own) <= p + 1e-12
         for own, p in zip(done.tokens, done.sensitivity, strict=True)
     )
-    assert [len(own) for own in done.tokens] == np.diff(x.tocsr().indptr).tolist()
+    assert len(set(map(len, done.tokens))) > 1
+    assert probe.reads_words == (steps[0].analyzer == "word")
 
 
 @pytest.mark.parametrize("steps", VECTORIZERS)
@@ -246,7 +249,90 @@ def test_no_text_and_an_empty_text():
     assert LinearProbe(model).measure([]).probabilities.shape == (0, 3)
     done = LinearProbe(model, over="present").measure(["", "words unheard"])
     assert done.sensitivity.tolist() == [0.0, 0.0]
-    assert done.tokens == [[], []]
+    assert done.tokens == [[], [("words", 0.0), ("unheard", 0.0)]]
+
+
+WORD_STEPS = [
+    TfidfVectorizer(ngram_range=(1, 2)),
+    CountVectorizer(ngram_range=(2, 3), stop_words=["kind"]),
+    CountVectorizer(ngram_range=(1, 3), lowercase=False, min_df=2),
+    CountVectorizer(ngram_range=(1, 2), tokenizer=str.split, token_pattern=None),
+    HashingVectorizer(n_features=16, ngram_range=(1, 2)),
+]
+
+
+def column_of(vectorizer, name):
+    """Place of a feature, by a vectoriser that takes the whole name for one word."""
+    if isinstance(vectorizer, HashingVectorizer):
+        whole = HashingVectorizer(n_features=vectorizer.n_features, analyzer=lambda text: [text])
+        return int(whole.transform([name]).indices[0])
+    return vectorizer.vocabulary_.get(name)
+
+
+def split_slowly(vectorizer, model, text, weighted):
+    """Each word's share: of every feature's part of P, by differences, over all its places."""
+    features, step = model[:-1].transform([text]).astype(float), 1e-6
+    x, present = features.toarray()[0], features.indices
+    predicted = model[-1].predict_proba([x])[0].argmax()
+    part = {}
+    for j in present:
+        ends = np.stack([x, x])
+        ends[:, j] += [step, -step]
+        high, low = model[-1].predict_proba(ends)[:, predicted]
+        part[j] = abs(high - low) / (2 * step) * weighted[j] / weighted[present].sum()
+    words = vectorizer.build_tokenizer()(vectorizer.build_preprocessor()(text))
+    kept = [i for i, word in enumerate(words) if word not in (vectorizer.stop_words or ())]
+    places = {j: [] for j in part}
+    for i, j in itertools.combinations(range(len(kept) + 1), 2):
+        if vectorizer.ngram_range[0] <= j - i <= vectorizer.ngram_range[1]:
+            name = " ".join(words[k] for k in kept[i:j])
+            # A feature is what the analyzer calls so, wherever that puts it.
+            own = column_of(vectorizer, name)
+            if own in places:
+                places[own].append(kept[i:j])
+    shares = np.zeros(len(words))
+    for column, found in places.items():
+        for place in found:
+            shares[place] += part[column] / len(found) / len(place)
+    return words, shares
+
+
+@pytest.mark.parametrize("vectorizer", WORD_STEPS, ids=str)
+def test_words_of_a_text_in_its_order(vectorizer):
+    model = make_pipeline(vectorizer, LogisticRegression(C=5)).fit(TEXTS, LABELS)
+    text = "She is a kind nurse, is she? The first lady is a doctor; she is."
+    weighted = np.arange(1.0, model[-1].coef_.shape[1] + 1)
+    found = LinearProbe(model, weighted, over="present").measure([text])
+    words, shares = split_slowly(vectorizer, model, text, weighted)
+    assert [word for word, _ in found.tokens[0]] == words
+    np.testing.assert_allclose([share for _, share in found.tokens[0]], shares, atol=1e-8)
+    assert sum(share for _, share in found.tokens[0]) == pytest.approx(found.sensitivity[0])
+
+
+def test_a_word_is_one_token_however_many_features_hold_it():
+    model = make_pipeline(CountVectorizer(ngram_range=(1, 2)), LogisticRegression())
+    probe = LinearProbe(model.fit(TEXTS, LABELS), ["nurse"], over="present")
+    (tokens,) = probe.measure(["A kind nurse is cruel"]).tokens
+    assert [word for word, _ in tokens] == ["kind", "nurse", "is", "cruel"]
+    assert [word for word, share in tokens if share] == ["kind", "nurse"]  # by "kind nurse"
+    assert dict(tokens)["nurse"] > dict(tokens)["kind"]
+
+
+@pytest.mark.parametrize("analyzer", ["char", "char_wb", str.split])
+def test_other_features_as_they_are(analyzer):
+    ranges = {} if callable(analyzer) else {"ngram_range": (2, 2)}
+    vectorizer = CountVectorizer(analyzer=analyzer, **ranges)
+    model = make_pipeline(vectorizer, LogisticRegression()).fit(TEXTS, LABELS)
+    probe = LinearProbe(model, over="present")
+    (tokens,) = probe.measure(["she is"]).tokens
+    assert not probe.reads_words
+    assert {name for name, _ in tokens} <= set(model[0].get_feature_names_out())
+    assert [share for _, share in tokens] == sorted((s for _, s in tokens), reverse=True)
+
+
+def test_names_only_if_wanted():
+    model = make_pipeline(CountVectorizer(), LogisticRegression()).fit(TEXTS, LABELS)
+    assert LinearProbe(model, named=False).measure(TEXTS).tokens == [[]] * len(TEXTS)
 
 
 def features_of(words, vectorizer):
@@ -273,8 +359,8 @@ def test_hashed_words():
 
 
 def test_hashed_names():
-    model = make_pipeline(HashingVectorizer(n_features=2), LogisticRegression())
-    model.fit(TEXTS, LABELS)
+    hashed = HashingVectorizer(n_features=2, analyzer=str.split)
+    model = make_pipeline(hashed, LogisticRegression()).fit(TEXTS, LABELS)
     named = LinearProbe(model).measure(["kind nurse kind doctor"]).tokens[0]
     words = sorted(word for name, _ in named for word in name.split(" | "))
     assert words == ["doctor", "kind", "nurse"]

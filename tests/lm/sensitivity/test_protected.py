@@ -37,6 +37,7 @@ def marked(classifier, words, text):
         (["she"], "She works; she sleeps", "She she"),
         (["her"], "with her mother", "her"),  # not in "mother"
         (["mother"], "a mother's motherboard", "mother"),
+        (["Mother"], "Mother MOTHER mother mOTHER", "Mother MOTHER"),
         (["the sea", "the"], "by the  sea", "the sea"),
         (["a+b"], "not aab", ""),
         (["\u00e9t\u00e9"], "l'\u00c9t\u00e9", "\u00c9t\u00e9"),
@@ -81,7 +82,9 @@ def test_uniform_is_the_mean_over_tokens(classifier):
         NeuralProbe(task, Uniform(), "token", normalize=n).measure(["she works at night."])
         for n in (False, True)
     )
-    assert mean.sensitivity[0] == pytest.approx(plain.sensitivity[0] / len(plain.tokens[0]))
+    [piece] = task.read(["she works at night."]).pieces
+    tokens = piece.special.count(False)
+    assert mean.sensitivity[0] == pytest.approx(plain.sensitivity[0] / tokens)
 
 
 def test_a_protected_model_agrees_with_itself(classifier):
