@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,8 @@ from fairaudit.lm.models import Batch, Piece, Reading
 from fairaudit.lm.sensitivity.measured import Form, Measured, Weighting, accumulate, mass
 from fairaudit.lm.sensitivity.protected import Protected
 
+#: What stands for a token of blanks, which the word after it takes in.
+_BLANK = " "
 #: Makes one emoji of two.
 _JOINER = "\u200d"
 #: Scripts that put no blanks between words, as the names of their characters begin.
@@ -178,7 +180,9 @@ class NeuralProbe:
         """Add a piece's tokens to the words of its text; the last one may go on here."""
         for token in self._tokens(piece, shares):
             last = words[-1] if words else None
-            if last is None or token.name or last.name:
+            if last is not None and last.name == _BLANK:
+                words[-1] = replace(token, share=token.share + last.share)
+            elif last is None or token.name or last.name:
                 words.append(token)
             elif _goes_on(piece.text, last.end, token.start):
                 last.end, last.share = token.end, last.share + token.share
@@ -192,7 +196,8 @@ class NeuralProbe:
         for (token, (start, end)), share in zip(counted, shares.tolist(), strict=True):
             letters = piece.text[start:end].strip()
             start = piece.text.index(letters, start)
-            name = "" if letters else self._classifier.token(token)
+            blank = _BLANK if end > start else self._classifier.token(token)
+            name = "" if letters else blank
             yield _Word(start, start + len(letters), share, name)
 
 

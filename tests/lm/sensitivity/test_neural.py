@@ -27,8 +27,6 @@ TEXTS = [
     "nobody teaches by the sea.",
 ]
 LONG = "Maria reads for her mother. " * 6
-#: What a byte-level tokenizer calls a blank before a word that it does not know.
-BLANK = "\u0120"
 
 
 # The published example: P = 0.3567045.
@@ -152,7 +150,7 @@ def test_shares_add_up_and_name_the_tokens(classifier):
     for row, whole in zip(measured.tokens, measured.sensitivity, strict=True):
         assert sum(share for _, share in row) == pytest.approx(whole)
     # The letter of two bytes is two tokens, and the blank before it a third one.
-    assert [name for name, _ in measured.tokens[0]] == ["Maria", BLANK, "\u00e9", "reads"]
+    assert [name for name, _ in measured.tokens[0]] == ["Maria", "\u00e9", "reads"]
     assert measured.tokens[1] == []
     assert measured.probabilities.sum(1) == pytest.approx(1)
 
@@ -229,7 +227,7 @@ def test_long_texts_are_cut_and_counted(classifier, kind):
     assert len(piece.tokens) - sum(piece.special) == CONTEXT - added
     cut = "".join(piece.text[a:b] for a, b in piece.spans)
     shown = "".join(name for name, _ in measured.tokens[0])
-    assert shown.replace(BLANK, "") == cut.replace(" ", "")
+    assert shown.strip() == cut.replace(" ", "")
     assert_allclose(task.predict([LONG]), task.predict([cut]), atol=1e-6)
 
 
