@@ -253,6 +253,20 @@ def describe(
     return File(path, name, digest, format, select, columns, path)
 
 
+def named(path: Path) -> File:
+    """A file that is read by what asks for it: its name and digest, as the audit has them.
+
+    Raises
+    ------
+    FairauditError
+        If it cannot be read.
+    """
+    try:
+        return File(path, str(path), _digest(path, str(path), None), "json", "", (), path)
+    except OSError as error:
+        raise FairauditError(f"{path}: cannot be read: {error.strerror}.") from None
+
+
 def _translated(
     source: Source, format: str, folder: Path, segments: File | None, strict: bool
 ) -> File:

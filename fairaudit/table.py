@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import os
 import re
 import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,36 @@ class Workspace:
         sha256 = hashlib.sha256(str(digest).encode()).hexdigest()
         file = File(Path(), "(frame)", sha256, "parquet", "", columns)
         return Table(self, f"SELECT * FROM {name}", columns, (file,), "(frame)")
+
+    def open_rows(self, columns: Mapping[str, Sequence[str]], paths: Sequence[Path]) -> Table:
+        """Open records that were read from files of a form of their own.
+
+        Parameters
+        ----------
+        columns : mapping of str to sequence of str
+            Cells by column, all of one length; an empty one is missing.
+        paths : sequence of Path
+            The files, which the audit names.
+
+        Raises
+        ------
+        FairauditError
+            If a cell is no text that can be written as UTF-8.
+        """
+        path = Path(self.folder.name) / f"rows{len(self._paths)}.jsonl"
+        files = tuple(sources.named(each) for each in paths)
+        try:
+            with path.open("w", encoding="utf-8") as file:
+                for row in zip(*columns.values(), strict=True):
+                    cells = dict(zip(columns, row, strict=True))
+                    file.write(json.dumps(cells, ensure_ascii=False) + "\n")
+        except UnicodeEncodeError:
+            raise FairauditError(
+                f"{_join_names(files)}: half of a surrogate pair (\\ud800 to \\udfff); expected "
+                "text."
+            ) from None
+        read = self._open_files([str(path)], None, True)
+        return replace(read, files=files, name=_join_names(files))
 
     def lock(self) -> None:
         """Cut SQL off from everything but the files that were opened."""

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import json
 
 import duckdb
@@ -305,3 +306,24 @@ def test_tables_may_have_another_column_called_id(tmp_path, suffix):
         table, hyp = join(opened[0], opened[1], ("utt", "utt"), "hyp", "error", "exact")
         table = add_attributes(table, opened[2], ("speaker", "speaker"), "error")
         assert texts(table, "text", hyp) == [("a", "A"), ("b", "B")]
+
+
+def test_rows_of_a_form_of_its_own_are_a_table(tmp_path):
+    path = tmp_path / "prompts.json"
+    path.write_text("{}")
+    with Workspace() as workspace:
+        rows = {"text": ['She said "a,\nb"', "x", ""], "group": ["one", "", "two"]}
+        table = workspace.open_rows(rows, [path])
+        assert table.names == ["text", "group"]
+        (batch,) = table.scan(labels=["text", "group"], where="\"group\" <> 'two'")
+        assert batch.labels == rows
+        assert batch.keep.tolist() == [True, False, False]
+    (file,) = table.files
+    assert (file.name, file.sha256) == (str(path), hashlib.sha256(b"{}").hexdigest())
+
+
+def test_half_of_a_surrogate_pair_is_no_text(tmp_path):
+    path = tmp_path / "prompts.json"
+    path.write_text("{}")
+    with Workspace() as workspace, pytest.raises(FairauditError, match="half of a surrogate"):
+        workspace.open_rows({"text": ["\ud800"]}, [path])

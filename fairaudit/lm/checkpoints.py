@@ -90,7 +90,7 @@ def _download(name: str, called: str, allow_pickle: bool) -> Path:
     if Path(name).exists() or not _HUB_NAME.fullmatch(name):
         raise FairauditError(
             f"{called}: no such folder. Name a folder that a transformers model was saved "
-            "to, or a model on the Hugging Face hub: openai/whisper-tiny"
+            "to, or a model on the Hugging Face hub: owner/model"
         )
     from huggingface_hub import snapshot_download
 

@@ -227,6 +227,11 @@ class Model:
         """A token by its name in the vocabulary."""
         return str(self._tokenizer.convert_ids_to_tokens(number))
 
+    @property
+    def _room(self) -> int | None:
+        """Tokens of a piece at most, special ones included."""
+        return self.context
+
     def read(self, texts: Sequence[str]) -> Reading:
         """Cut texts into tokens, and those that are too long into pieces."""
         if not len(texts):
@@ -235,7 +240,7 @@ class Model:
         read = self._tokenizer(
             list(texts),
             truncation=self.context is not None,
-            max_length=self.context,
+            max_length=self._room,
             return_overflowing_tokens=self.context is not None,
             return_offsets_mapping=True,
             return_special_tokens_mask=True,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from fairaudit.lm.sensitivity.options import Options
 from fairaudit.lm.sensitivity.probes import text_probe
 from fairaudit.lm.sensitivity.reading import Reader
 from fairaudit.lm.sensitivity.tabular import TabularProbe
-from fairaudit.lm.swap import Lexicon, Swapper
+from fairaudit.lm.swap import Swapper
 from fairaudit.lm.swap.files import read_lexicon
 from fairaudit.metrics import CHANGED_VALUE, SENSITIVITY
 from fairaudit.table import Batch, Table
@@ -89,7 +87,7 @@ class OfTexts:
             "form": self._made.form,
             "over": None if given.neural else "present",
             "normalize": given.normalize,
-            "swap": f"{lexicon.attribute} {_digest(lexicon)}" if own else lexicon.attribute,
+            "swap": f"{lexicon.attribute} {lexicon.digest}" if own else lexicon.attribute,
         }
 
     def measure(self, batch: Batch) -> tuple[Measured, Array]:
@@ -292,8 +290,3 @@ def _predict_reversed(probe: Probe, texts: Sequence[str], reversed_: Sequence[st
 
 def _texts(count: int) -> str:
     return f"{count:,} text{'s' * (count != 1)}"
-
-
-def _digest(lexicon: Lexicon) -> str:
-    """Short digest of what a word list says, wherever it lies."""
-    return hashlib.sha256(repr(replace(lexicon, where="")).encode()).hexdigest()[:12]

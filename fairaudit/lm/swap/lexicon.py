@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -91,6 +92,11 @@ class Lexicon:
                     f"{self.where}: '{word}' stands in a pair, but pronouns = true swaps it by its "
                     "slot of grammar. Take the pair out, or set pronouns = false."
                 )
+
+    @property
+    def digest(self) -> str:
+        """Short digest of what the list says, wherever it lies."""
+        return hashlib.sha256(repr(replace(self, where="")).encode()).hexdigest()[:12]
 
     @staticmethod
     @lru_cache(maxsize=1)
