@@ -4,14 +4,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Audit", "FairauditError", "card", "errors", "search", "sensitivity", "wer"]
+__all__ = [
+    "Audit", "FairauditError", "card", "ceat", "correlate", "errors", "generate", "likelihood",
+    "search", "sensitivity", "wer",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from fairaudit.audit import Audit
+    from fairaudit.audits.correlate import correlate
     from fairaudit.audits.errors import errors
     from fairaudit.audits.search import search
     from fairaudit.audits.wer import wer
     from fairaudit.exceptions import FairauditError
+    from fairaudit.lm.ceat.audit import ceat
+    from fairaudit.lm.generate.audit import generate
+    from fairaudit.lm.likelihood.audit import likelihood
     from fairaudit.lm.sensitivity.audit import sensitivity
     from fairaudit.report.card import card
 
@@ -20,7 +27,11 @@ _HOMES = {
     "Audit": "fairaudit.audit",
     "FairauditError": "fairaudit.exceptions",
     "card": "fairaudit.report.card",
+    "ceat": "fairaudit.lm.ceat.audit",
+    "correlate": "fairaudit.audits.correlate",
     "errors": "fairaudit.audits.errors",
+    "generate": "fairaudit.lm.generate.audit",
+    "likelihood": "fairaudit.lm.likelihood.audit",
     "search": "fairaudit.audits.search",
     "sensitivity": "fairaudit.lm.sensitivity.audit",
     "wer": "fairaudit.audits.wer",

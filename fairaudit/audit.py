@@ -45,7 +45,7 @@ class Estimate:
 Kind = Literal[
     "difference", "ratio", "gap", "gap_ratio", "pair", "heterogeneity",
     "paired_difference", "adjusted_ratio", "adjusted_difference", "matched_difference",
-    "matched_ratio", "balance",
+    "matched_ratio", "balance", "macro_mean", "least", "correlation",
 ]  # fmt: skip
 
 
@@ -89,8 +89,8 @@ class Explanation:
     Attributes
     ----------
     kind : str
-        ``confusion``, ``utterance`` or ``respelling``, which quote words of the data; ``length``
-        or ``frequency``, which do not.
+        ``confusion``, ``utterance`` or ``respelling``, which quote words of the data; ``length``,
+        ``frequency``, ``association`` or ``intersectional``, which do not.
     attribute, group : str or None
         What it is about.
     content : mapping

@@ -26,7 +26,7 @@ ROOMS = [
 ]
 HEAVY = (
     "torch transformers huggingface_hub soundfile soxr pandas sklearn skops matplotlib scipy "
-    "pyarrow"
+    "pyarrow vaderSentiment"
 ).split()
 
 

@@ -112,6 +112,10 @@ def options(
     guarded(_take_defaults)(context)
 
 
+#: Commands to which a project can give defaults.
+_AUDITING = ("wer", "errors", "search", "sensitivity", "ceat", "generate", "likelihood", "gate")
+
+
 def _take_defaults(context: typer.Context) -> None:
     """Let the project's pyproject.toml say what the commands do unless told otherwise."""
     path = Path("pyproject.toml")
@@ -124,5 +128,4 @@ def _take_defaults(context: typer.Context) -> None:
         from fairaudit.rubric import defaults_of
 
         defaults = defaults_of(path)
-        commands = ("wer", "errors", "search", "sensitivity", "gate")
-        context.default_map = dict.fromkeys(commands, defaults)
+        context.default_map = dict.fromkeys(_AUDITING, defaults)

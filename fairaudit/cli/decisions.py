@@ -178,17 +178,7 @@ def errors(
             resamples=resamples,
             seed=seed,
         )
-    deliver(
-        context,
-        audit,
-        format,
-        output,
-        further=metric is None or len(metric) > 1,
-        rubric=rubric,
-        decide=decide,
-        strict=strict,
-        exit_zero=exit_zero,
-    )
+    deliver(context, audit, further=metric is None or len(metric) > 1)
 
 
 def _listed(values: list[str] | None) -> list[str]:
@@ -276,14 +266,4 @@ def search(
             progress=report,
             permuted=permuted,
         )
-    deliver(
-        context,
-        audit,
-        format,
-        output,
-        further=False,
-        rubric=rubric,
-        decide=decide,
-        strict=strict,
-        exit_zero=exit_zero,
-    )
+    deliver(context, audit, further=False)

@@ -14,6 +14,7 @@ from fairaudit.cli.decisions import Label, Records
 from fairaudit.cli.options import (
     MODEL,
     OUTPUT,
+    AllowPickle,
     Bins,
     By,
     Cluster,
@@ -37,6 +38,7 @@ from fairaudit.cli.options import (
     Seed,
     Strict,
     Where,
+    check_delivery,
     deliver,
     option,
 )
@@ -159,14 +161,7 @@ def sensitivity(
             "auto (the default), cpu, cuda or cuda:N.", "--device", panel=MODEL, metavar="DEVICE"
         ),
     ] = None,
-    allow_pickle: Annotated[
-        bool,
-        option(
-            "Accept weights that are a pickle alone; only weights are read from it.",
-            "--allow-pickle",
-            panel=MODEL,
-        ),
-    ] = False,
+    allow_pickle: AllowPickle = False,
     cluster: Cluster = None,
     bins: Bins = None,
     where: Where = None,
@@ -194,6 +189,7 @@ def sensitivity(
     from fairaudit.report.progress import progress
     from fairaudit.table import MISSING_VALUES
 
+    check_delivery(context)
     with progress(Console(stderr=True), quiet) as report:
         audit = sensitivity(
             file,
@@ -229,14 +225,4 @@ def sensitivity(
             resamples=resamples,
             seed=seed,
         )
-    deliver(
-        context,
-        audit,
-        format,
-        output,
-        further=True,
-        rubric=rubric,
-        decide=decide,
-        strict=strict,
-        exit_zero=exit_zero,
-    )
+    deliver(context, audit)

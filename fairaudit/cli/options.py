@@ -160,6 +160,26 @@ Output = Annotated[
 ]
 Formats = Annotated[Format, option("What to print.", "--format", panel=OUTPUT)]
 Quiet = Annotated[bool, option("No messages, no progress.", "--quiet", "-q", panel=OUTPUT)]
+ModelName = Annotated[
+    str | None,
+    option(
+        "The model: a folder, or a name on the Hugging Face hub.",
+        panel=MODEL,
+        metavar="FOLDER|NAME",
+    ),
+]
+BatchSize = Annotated[int, option("Texts read at once.", panel=MODEL)]
+Device = Annotated[
+    str, option("auto, cpu, cuda or cuda:N.", "--device", panel=MODEL, metavar="DEVICE")
+]
+AllowPickle = Annotated[
+    bool,
+    option(
+        "Accept weights that are a pickle alone; only weights are read from it.",
+        "--allow-pickle",
+        panel=MODEL,
+    ),
+]
 RubricName = Annotated[
     str | None,
     option(
@@ -177,18 +197,36 @@ Strict = Annotated[
 ExitZero = Annotated[bool, option("Report only: exit with 0 whatever the outcome.", panel=VERDICTS)]
 
 
-def deliver(
-    context: typer.Context,
-    audit: Audit,
-    format: Format,
-    output: Path | None,
-    further: bool,
-    rubric: str | None = None,
-    decide: Decide = Decide.interval,
-    strict: bool = False,
-    exit_zero: bool = False,
-) -> None:
-    """Judge the audit where a rubric is given, write its file, print it, and leave accordingly."""
+def check_delivery(context: typer.Context) -> None:
+    """Find out before hours of work what would fail after them.
+
+    Raises
+    ------
+    FairauditError
+        If there is no such rubric, the audit file cannot be written, or the format is not for
+        this command.
+    """
+    from fairaudit.exceptions import FairauditError
+    from fairaudit.rubric import load
+
+    given = context.params
+    if given.get("rubric") is not None:
+        load(given["rubric"])
+    output = given["output"]
+    if output is not None and not Path(output).absolute().parent.is_dir():
+        raise FairauditError(f"{output}: cannot be written: no such folder.")
+    if given["format"] == Format.kaldi.value:
+        raise FairauditError("--format kaldi is for word error rates: table, json, csv, markdown.")
+
+
+def deliver(context: typer.Context, audit: Audit, further: bool = True) -> None:
+    """Judge the audit where a rubric is given, write its file, print it, and leave accordingly.
+
+    What is asked for is read from the command's own options: --rubric, --decide, --strict,
+    --exit-zero, --output and --format.
+    """
+    given = context.params
+    rubric, output, format = given.get("rubric"), given["output"], Format(given["format"])
     from fairaudit.report import rules
 
     rules.check(audit)
@@ -197,7 +235,8 @@ def deliver(
     if rubric is not None:
         from fairaudit.verdicts import judge
 
-        verdicts = judge(audit, rubric, decide=decide.value, confidence=audit.settings["ci"])
+        decide = Decide(given["decide"]).value
+        verdicts = judge(audit, rubric, decide=decide, confidence=audit.settings["ci"])
         audit = verdicts.audit
     if output is not None:
         audit.save(output)
@@ -207,7 +246,7 @@ def deliver(
             sys.stdout.write(f"\n{verdicts.text()}")
         if format is Format.markdown:
             sys.stdout.write(f"\n{verdicts.markdown()}")
-        leave(audit.findings, strict, exit_zero)
+        leave(audit.findings, given["strict"], given["exit_zero"])
 
 
 #: Parameters that say what becomes of an audit, not what is in it.

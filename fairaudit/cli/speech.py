@@ -193,17 +193,7 @@ def wer(
         roles = ("ref", "hyp", "before", "id", "cluster")
         found = {role: audit.settings[role] for role in roles}
         say("columns: " + ", ".join(f"{role}={name}" for role, name in found.items() if name))
-    deliver(
-        context,
-        audit,
-        format,
-        output,
-        further=metric is not None,
-        rubric=rubric,
-        decide=decide,
-        strict=strict,
-        exit_zero=exit_zero,
-    )
+    deliver(context, audit, further=metric is not None)
 
 
 @command

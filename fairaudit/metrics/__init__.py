@@ -6,6 +6,8 @@ its sampling error follows from the function's gradient and the spread of the co
 units. To add a metric, add one decorated function to the module of its field.
 """
 
+from fairaudit.metrics import generation, likelihood  # noqa: F401  # register their metrics
+from fairaudit.metrics.association import ASSOCIATION
 from fairaudit.metrics.decisions import (
     BINARY,
     MULTICLASS,
@@ -29,6 +31,7 @@ from fairaudit.metrics.sensitivity import CHANGED_VALUE, SENSITIVITY
 from fairaudit.metrics.speech import SPEECH, errors, reference_words
 
 __all__ = [
+    "ASSOCIATION",
     "BEFORE",
     "BINARY",
     "CHANGED_VALUE",

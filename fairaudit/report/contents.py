@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairaudit.audit import Audit
+from fairaudit.report.associations import association_sheets
 from fairaudit.report.confusions import confusion_sheets
 from fairaudit.report.control import control_sheets
+from fairaudit.report.correlations import correlation_sheets
 from fairaudit.report.covariates import covariate_sheets
 from fairaudit.report.decisions import decision_sheets
 from fairaudit.report.explanations import Alignment, Heat, explanation_sheets
+from fairaudit.report.generations import average_sheets
 from fairaudit.report.headline import sheets
 from fairaudit.report.rules import impact_sheets, rule_sheets
 from fairaudit.report.runs import normalizer_sheets, update_sheets
@@ -29,6 +32,13 @@ def contents(audit: Audit, further: bool) -> Iterator[Sheet | Alignment | Heat]:
     elif audit.kind == "sensitivity":
         yield from sheets(audit, further)
         yield from sensitive_sheets(audit)
+    elif audit.kind == "generation":
+        yield from sheets(audit, further)
+        yield from average_sheets(audit)
+    elif audit.kind == "ceat":
+        yield from association_sheets(audit)
+    elif audit.kind == "correlation":
+        yield from correlation_sheets(audit)
     else:
         yield from _transcripts(audit, further)
 

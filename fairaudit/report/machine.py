@@ -32,9 +32,9 @@ def to_csv(audit: Audit) -> str:
 
 
 def _cell(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and _FORMULA.match(value):
-        return f"'{value}"
+    """A cell that no spreadsheet takes for a formula, and no terminal for an order."""
+    if isinstance(value, str):
+        return printable(f"'{value}" if _FORMULA.match(value) else value)
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.12g}" if isinstance(value, float) else value

@@ -73,6 +73,11 @@ def judge(
     if not isinstance(rubric, Rubric):
         rubric = load(rubric)
     cases = list(_cases(several, rubric))
+    if not cases:
+        wanted = ", ".join(dict.fromkeys(each.metric for each in rubric.criteria))
+        raise FairauditError(
+            f"rubric {rubric.name}: nothing to judge. No audit has any of {wanted}."
+        )
     terms = Terms(1 - confidence, len(cases), decide == "point", today or _today())
     return tuple(
         replace(
@@ -132,7 +137,7 @@ def _cases(audits: Sequence[Audit], rubric: Rubric) -> Iterator[_Case]:
             for at, audit in enumerate(audits)
             for parts in matches(audit, criterion)
         ]
-        if not found:
+        if not found and not criterion.optional:
             raise FairauditError(
                 f"rubric {rubric.name}, criterion {criterion.id}: nothing to judge. "
                 + why_nothing(audits, criterion)

@@ -109,6 +109,8 @@ class Criterion:
         Whether a failure counts.
     waiver : Waiver or None
         Why a failure does not count for the time being.
+    optional : bool
+        Whether the criterion is passed over where no audit has what it is about.
     variant : mapping or None
         Which of several settings is judged (``{"threshold": 0.5}``); the first where None.
 
@@ -131,6 +133,7 @@ class Criterion:
     severity: Severity = "error"
     waiver: Waiver | None = None
     variant: Mapping[str, Any] | None = None
+    optional: bool = False
 
     def __post_init__(self) -> None:
         known = [*METRICS, *_TOGETHER]
@@ -283,7 +286,8 @@ class Rubric:
 
 
 _KEYS = (
-    "id metric by comparison at_most at_least on min_n min_share source severity waiver variant"
+    "id metric by comparison at_most at_least on min_n min_share source severity waiver variant "
+    "optional"
 ).split()
 
 
@@ -320,6 +324,7 @@ def _keys(section: Section) -> dict[str, Any]:
         if "waiver" in section
         else None,
         "variant": _variant(section),
+        "optional": "optional" in section and section.truth("optional"),
     }
 
 

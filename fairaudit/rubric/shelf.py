@@ -80,6 +80,7 @@ source = "Why 5 points: who decided it, when, from what."
 # min_share = 0.02      # or with a smaller share of the records
 # on = ["us", "indian"] # judge these groups only
 # severity = "warning"  # "error" unless it says otherwise; a warning never changes the exit code
+# optional = true       # passed over where no audit has what it is about, instead of an error
 # variant = { normalize = "basic" }                      # where an audit has several settings
 # waiver = { reason = "ticket 12", until = 2030-12-31 }  # a failure does not count until then
 

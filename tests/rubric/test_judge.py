@@ -537,6 +537,16 @@ def test_fits_nothing(criterion, says):
     assert says in str(refused.value)
 
 
+def test_an_optional_criterion_is_passed_over_where_there_is_nothing_to_judge():
+    audit = audit_of(decisions((50, 60), (100, 100), attribute="sex"))
+    rate, absent = gap_at(0.9), gap_at(0.1, id="absent", metric="wer", optional=True)
+    assert [each.metric for each in findings(audit, rate, absent)] == ["selection_rate"]
+    with pytest.raises(
+        FairauditError, match="rubric ours: nothing to judge. No audit has any of wer."
+    ):
+        findings(audit, absent)
+
+
 def test_no_groups():
     audit = audit_of(decisions((50,), (100,), attribute=None, names=["(all)"]))
     with pytest.raises(FairauditError, match="No audit has groups. Audit with --by"):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fairaudit.audit import Audit, Estimate, Finding
+from fairaudit.report.card.kinds import counting, kind
 from fairaudit.report.card.leading import Leading, crossed, disparity, leading
 from fairaudit.report.card.model import (
     AuditFile,
@@ -26,7 +27,6 @@ from fairaudit.report.card.words import (
     files,
     listed,
     some,
-    spoken,
     task,
     used,
 )
@@ -149,7 +149,7 @@ def title(audit: Audit, position: int) -> str:
 
 def facts(file: AuditFile) -> Facts:
     """What was audited, from what, and how it was grouped."""
-    audit, metric = file.audit, Leading(file.audit).metric
+    audit = file.audit
     rows: list[tuple[str, str | Sequence[str] | None]] = [
         ("Audit", task(audit)),
         ("Audit file", f"{printable(file.name)}, SHA-256 {file.sha256}"),
@@ -157,17 +157,24 @@ def facts(file: AuditFile) -> Facts:
         ("Data", digests(audit)),
         ("Records", used(audit)),
         ("Records left out", dropped(audit)),
-        ("Headline metric", f"{spoken(metric)}: {metric.unit}. n counts {metric.counted}"),
+        ("Headline metric", _headline(audit)),
         ("Clusters", _clusters(audit)),
         (grouped(file), list(groups(audit)) or "none"),
     ]
     return Facts([*rows, *_telling(audit)])
 
 
+def _headline(audit: Audit) -> str:
+    if not audit.estimates:
+        return "none: nothing was estimated"
+    metric = Leading(audit).metric
+    return f"{Leading(audit).called}: {metric.unit}. n counts {counting(audit, metric)}"
+
+
 def _clusters(audit: Audit) -> str:
     overall = Leading(audit).overall
     if audit.settings.get("cluster") is None:
-        return "none named: records are taken to be independent"
+        return f"none named: {kind(audit).record}s are taken to be independent"
     if overall is None or overall.clusters is None:
         return cluster(audit)
     return some(overall.clusters, cluster(audit))
@@ -180,16 +187,17 @@ def grouped(file: AuditFile) -> str:
     >>> grouped(Some(audit=Some(kind="wer"), partly=True))
     'Groups that are shown'
     """
-    search = file.audit.kind == "search"
+    members = f"{kind(file.audit).member.capitalize()}s"
     if file.partly:
-        return f"{'Slices' if search else 'Groups'} that are shown"
-    return "Slices that the search found" if search else "Groups"
+        return f"{members} that are shown"
+    return "Slices that the search found" if file.audit.kind == "search" else members
 
 
 def groups(audit: Audit) -> Iterator[str]:
     """How many groups each attribute has, and of how many records the value is not known."""
     for attribute, own in _by_attribute(audit).items():
-        yield _size(attribute, own, audit) + _unknown(own, audit.records.used)
+        unknown = _unknown(own, audit.records.used) if kind(audit).compares else ""
+        yield _size(attribute, own, audit) + unknown
 
 
 def sizes(audit: Audit) -> list[str]:
@@ -205,9 +213,11 @@ def _by_attribute(audit: Audit) -> dict[str, list[Estimate]]:
 
 
 def _size(attribute: str, rows: Sequence[Estimate], audit: Audit) -> str:
-    known = sum(row.group != MISSING for row in rows)
-    word = "crossing" if any(map(crossed, rows)) else "group"
-    return f"{printable(attribute)}: {some(known, 'slice' if audit.kind == 'search' else word)}"
+    known, member = sum(row.group != MISSING for row in rows), kind(audit).member
+    if attribute == member:
+        return f"{known:,}"
+    word = "crossing" if member == "group" and any(map(crossed, rows)) else member
+    return f"{printable(attribute)}: {some(known, word)}"
 
 
 def _unknown(rows: Sequence[Estimate], records: int) -> str:
@@ -219,7 +229,7 @@ def _unknown(rows: Sequence[Estimate], records: int) -> str:
 
 
 def _telling(audit: Audit) -> Iterator[tuple[str, str]]:
-    for name, called in _TELLING.items():
+    for name, called in {**_TELLING, **kind(audit).settings}.items():
         value = audit.settings.get(name)
         if value is not None:
             yield called, printable(bare(str(value)) if name == "before" else str(value))
@@ -333,7 +343,7 @@ def unjudged(audit: Audit) -> Iterator[str]:
     """Groups that nothing can be said of, by reason."""
     for reason, those in _unjudged(audit).items():
         if those:
-            yield f"{reason}: {_named(those)}."
+            yield f"{reason}: {_named(those, kind(audit).record)}."
 
 
 def _unjudged(audit: Audit) -> dict[str, list[Estimate]]:
@@ -351,15 +361,17 @@ def _unjudged(audit: Audit) -> dict[str, list[Estimate]]:
     }
 
 
-def _named(rows: Sequence[Estimate]) -> str:
-    names = [f"{printable(row.group)} ({some(row.records, 'record')})" for row in rows]
+def _named(rows: Sequence[Estimate], record: str) -> str:
+    names = [f"{printable(row.group)} ({some(row.records, record)})" for row in rows]
     return listed(names, _MOST_NAMED)
 
 
 def _statistics(audit: Audit) -> Iterator[str]:
     settings = audit.settings
     how = _INTERVALS.get(settings.get("int") or "", "as the settings say")
-    yield f"Each {level(audit)[1]} is of its row alone: {how}."
+    how = kind(audit).intervals or how
+    if audit.estimates:
+        yield f"Each {level(audit)[1]} is of its row alone: {how}."
     if audit.kind == "search":
         return
     adjusted = {row.adjustment for row in audit.comparisons if row.kind == "difference"}

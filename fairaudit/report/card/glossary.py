@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from fairaudit.audit import Audit
 from fairaudit.metrics import METRICS
+from fairaudit.report.card.kinds import Kind, kind
 from fairaudit.report.card.leading import Leading, crossed
 from fairaudit.report.card.model import AuditFile, Block, Facts, Folded, Section
-from fairaudit.report.card.words import defined
+from fairaudit.report.card.words import cluster, defined
+from fairaudit.report.sheets import printable
 
 #: Those of the service cards of AWS, in words of our own.
 _CORE = {
@@ -44,7 +47,7 @@ _JUDGING = {
     "Fail": "The data show that a limit is exceeded: the whole interval is beyond it.",
     "Inconclusive": "The data show neither, as a rule because a group is too small.",
 }
-_CROSSING, _CLUSTER = "Crossing", "Cluster"
+_CROSSING, _CLUSTER, _RECORD, _GROUP = "Crossing", "Cluster", "Record", "Group"
 
 
 def glossary(files: Sequence[AuditFile]) -> Section:
@@ -64,13 +67,37 @@ def _terms(files: Sequence[AuditFile]) -> Iterator[tuple[str, str]]:
         unused.add(_CROSSING)
     if not any(audit.settings.get("cluster") for audit in audits):
         unused.add(_CLUSTER)
-    yield from ((term, said) for term, said in _COUNTING.items() if term not in unused)
+    kinds = [kind(audit) for audit in audits]
+    if not any(each.compares for each in kinds):
+        unused.add(_GROUP)
+    counting = _COUNTING | (dict(_of_texts(audits)) if all(each.example for each in kinds) else {})
+    counting[_RECORD] = _examples(kinds)
+    yield from ((term, said) for term, said in counting.items() if term not in unused)
+    yield from dict(term for each in kinds for term in each.terms.items()).items()
     if any(row.kind == "gap" for audit in audits for row in audit.comparisons):
         yield from _GAPS.items()
-    if any(audit.comparisons for audit in audits):
+    if any(row.kind != "correlation" for audit in audits for row in audit.comparisons):
         yield from _COMPARING.items()
     if any(audit.findings for audit in audits):
         yield from _JUDGING.items()
+
+
+def _of_texts(audits: Sequence[Audit]) -> Iterator[tuple[str, str]]:
+    """A group and a cluster as these audits have them, not as those of speech."""
+    for audit in audits:
+        for row in Leading(audit).all_groups[:1]:
+            group = f"{printable(row.attribute or '')} {printable(row.group)}"
+            yield _GROUP, _COUNTING[_GROUP].replace("accent us", group)
+        if audit.settings.get("cluster"):
+            yield _CLUSTER, _COUNTING[_CLUSTER].replace("a speaker", f"one {cluster(audit)}")
+
+
+def _examples(kinds: Sequence[Kind]) -> str:
+    """What a record is, in audits of these kinds."""
+    own = list(dict.fromkeys(each.example for each in kinds if each.example))
+    if len(own) == 0 or not all(each.example for each in kinds):
+        own = ["an utterance", "a decision", *own]
+    return f"One row of what was audited: {', '.join(own)}."
 
 
 def _metrics(files: Sequence[AuditFile]) -> list[tuple[str, str]]:

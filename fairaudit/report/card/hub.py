@@ -27,6 +27,9 @@ _TASKS = {
     "tabular-regression": "Tabular Regression",
     "text-classification": "Text Classification",
     "text-ranking": "Text Ranking",
+    "text-generation": "Text Generation",
+    "fill-mask": "Fill-Mask",
+    "feature-extraction": "Feature Extraction",
 }
 #: Ids of the Hub's metrics (https://hf.co/metrics) that are not our names.
 _IDS = {
@@ -38,6 +41,10 @@ _IDS = {
     "mean_absolute_error": "mae",
     "root_mean_squared_error": "rmse",
 }
+#: Tasks of the Hub that audits of language models are of.
+_LANGUAGE = {
+    "ceat": "feature-extraction", "generation": "text-generation", "likelihood": "text-generation",
+}  # fmt: skip
 #: Metrics that only predictions of numbers have.
 _REGRESSION = {"mean_error", "mean_absolute_error", "root_mean_squared_error", "r2"}
 
@@ -159,7 +166,8 @@ def model_index(
 
 def _rows(audit: Audit) -> Iterator[tuple[Estimate, Metric]]:
     """Estimates of the headline metric: all records first, then each attribute's groups."""
-    if not audit.estimates:
+    # A correlation over models is no result of this one.
+    if not audit.estimates or audit.kind == "correlation":
         return
     main, metric = only(audit, audit.estimates[0].variant), named_metrics(audit)[0]
     for attribute in [None, *filter(None, attributes(main))]:
@@ -186,6 +194,8 @@ def _task(audit: Audit, task: str | None) -> str:
         return SPEECH
     if task not in (None, SPEECH):
         return task
+    if audit.kind in _LANGUAGE:
+        return "fill-mask" if audit.settings.get("scoring") == "masked" else _LANGUAGE[audit.kind]
     if audit.settings.get("query"):
         return "text-ranking"
     return "tabular-regression" if _REGRESSION & {*audit.settings["metrics"]} else TABLES

@@ -13,6 +13,7 @@ from typing import Any
 
 from fairaudit.audit import Audit, Comparison, Estimate
 from fairaudit.metrics import METRICS, Metric
+from fairaudit.report.card.kinds import kind
 from fairaudit.report.card.words import amount, cluster, counted, files, listed, some, spoken
 from fairaudit.report.figures import PERCENT, Figures, p_text
 from fairaudit.report.sheets import level, printable, reference
@@ -48,6 +49,11 @@ class Leading:
     def metric(self) -> Metric:
         """The headline metric."""
         return METRICS[self.audit.settings["metrics"][0]]
+
+    @property
+    def called(self) -> str:
+        """The headline metric's name in a sentence."""
+        return kind(self.audit).called.get(self.metric.name) or spoken(self.metric)
 
     @cached_property
     def variant(self) -> Mapping[str, Any] | None:
@@ -232,7 +238,7 @@ def _sentence(found: Leading) -> str:
     ends = " and the ".join(found.ends)
     worst = [_value_of(found, end) for end in found.ends]
     verb = "is" if len(worst) == 1 else "are"
-    over = f"The {ends} {spoken(found.metric)}{_at(found)} over {_over(found)}"
+    over = f"The {ends} {found.called}{_at(found)} over {_over(found)}"
     return f"{over} {verb} {', and '.join(worst)}, on {dataset(found.audit)}."
 
 
@@ -276,7 +282,8 @@ def _over(found: Leading) -> str:
         slices = f"{some(len(found.groups), 'slice')} that {_search_found(found)}"
         return f"the {slices}, each measured in at least {least} {_APART},"
     crossings = sum(crossed(row) for row in found.groups)
-    parts = {"group": len(found.groups) - crossings, "crossing": crossings}
+    member = kind(found.audit).member
+    parts = {member: len(found.groups) - crossings, "crossing": crossings}
     names = listed([some(n, word) for word, n in parts.items() if n])
     if found.partly:
         return f"the {names} that are shown, with at least {least} each,"
@@ -290,10 +297,11 @@ def _search_found(found: Leading) -> str:
 def _size(rows: Sequence[Estimate], found: Leading) -> str:
     """The fewest records, and what the metric counts in them where that is less."""
     records, n = min(row.records for row in rows), min(row.n for row in rows)
-    said = some(records, "record")
+    said = some(records, kind(found.audit).record)
     if n >= records or found.audit.settings.get("weight") is not None:
         return said
-    return f"{said} ({counted(n, found.metric)})"
+    what = kind(found.audit).called.get(found.metric.counted)
+    return f"{said} ({some(n, what.removesuffix('s')) if what else counted(n, found.metric)})"
 
 
 def _picked(found: Leading) -> Iterator[str]:
@@ -324,7 +332,7 @@ def worst_of(found: Leading) -> str:
     """The worst of the groups in a sentence of its own, without data and sizes."""
     ends = " and the ".join(found.ends)
     verb = "is" if len(found.ends) == 1 else "are"
-    among = some(len(found.groups), "slice" if found.audit.kind == "search" else "group")
+    among = some(len(found.groups), kind(found.audit).member)
     values = ", and ".join(_value_of(found, end) for end in found.ends)
     return f"The {ends} of {among}{' that are shown' * found.partly} {verb} {values}."
 
@@ -333,7 +341,8 @@ def _left_out(found: Leading) -> Iterator[str]:
     if n := len(found.small):
         is_ = "is" if n == 1 else "are"
         least = found.audit.settings["min_n"]
-        yield f"{some(n, 'group')} with fewer than {least:,} records {is_} not among them."
+        which = some(n, kind(found.audit).member)
+        yield f"{which} with fewer than {least:,} records {is_} not among them."
 
 
 def _overall(found: Leading) -> Iterator[str]:
@@ -348,19 +357,22 @@ def _one_group(found: Leading) -> str:
         only, measured = f"slice that {_search_found(found)}", f"measured in {size} {_APART}"
         only = only.replace("are shown", "is shown")
     else:
-        only = "group that is shown with one" if found.partly else "group that has one"
+        member = kind(found.audit).member
+        only = f"{member} that is shown with one" if found.partly else f"{member} that has one"
         measured = f"with {size}"
     return (
-        f"The {spoken(found.metric)}{_at(found)} of the only {only}, {_whom(row, found)}, "
+        f"The {found.called}{_at(found)} of the only {only}, {_whom(row, found)}, "
         f"{measured}, is {valued(row, found)}, on {dataset(found.audit)}."
     )
 
 
 def _without_groups(found: Leading) -> str:
     """What all records have."""
-    name = f"{spoken(found.metric)}{_at(found)}"
+    name = f"{found.called}{_at(found)}"
     where = f"on {dataset(found.audit)}"
     row = found.overall
+    if not found.audit.estimates and not found.partly:
+        return f"Nothing was estimated {where}; what was found stands in the tables."
     none = _no_groups(found)
     if row is None or row.value is None:
         return f"The {name} has no value {where}{none}."
@@ -385,7 +397,7 @@ def _at(found: Leading) -> str:
 
 def dataset(audit: Audit) -> str:
     """The files and how much of them was used."""
-    used = [some(audit.records.used, "record")]
+    used = [some(audit.records.used, kind(audit).record)]
     overall = Leading(audit).overall
     if overall is not None and overall.clusters is not None:
         used.append(some(overall.clusters, cluster(audit)))

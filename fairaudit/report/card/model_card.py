@@ -13,8 +13,10 @@ from fairaudit.report.card.fields import FIELDS
 from fairaudit.report.card.glossary import glossary
 from fairaudit.report.card.hub import model_index
 from fairaudit.report.card.info import Info
+from fairaudit.report.card.kinds import kind
 from fairaudit.report.card.model import AuditFile, Block, Bullets, Prose, Section
 from fairaudit.report.card.statements import (
+    INTRINSIC,
     PRACTICES,
     applies_to,
     asked,
@@ -60,7 +62,7 @@ def sections(files: Sequence[AuditFile], info: Info) -> Iterator[Section]:
     yield Section("Quantitative Analyses", list(_analyses(files)), "quantitative-analyses")
     ethics = [info.stated("ethics.considerations")]
     yield Section("Ethical Considerations", ethics, "ethical-considerations")
-    yield Section("Caveats and Recommendations", list(_caveats(info)), "caveats")
+    yield Section("Caveats and Recommendations", list(_caveats(files, info)), "caveats")
     yield glossary(files)
 
 
@@ -110,7 +112,9 @@ def _analyses(files: Sequence[AuditFile]) -> Iterator[Block]:
         yield Section(name, own or [Prose(f"None of the audits {shown}.")], at)
 
 
-def _caveats(info: Info) -> Iterator[Block]:
+def _caveats(files: Sequence[AuditFile], info: Info) -> Iterator[Block]:
+    if any(kind(file.audit).intrinsic for file in files):
+        yield Prose(INTRINSIC)
     yield asked(info, "Limitations", "use.limitations")
     yield asked(info, "Oversight", "use.oversight")
     recommended: list[Block] = [Bullets(PRACTICES), info.stated("deployment.practices")]

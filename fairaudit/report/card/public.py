@@ -46,7 +46,10 @@ _REASON = (
 )
 _REASON_NAMES = "The reason names groups that are left out."
 #: Comparisons over all groups of an attribute at once, or fitted to the records of all.
-_OVER_ALL = ("gap", "gap_ratio", "heterogeneity", "adjusted_ratio", "adjusted_difference")
+_OVER_ALL = (
+    "gap", "gap_ratio", "heterogeneity", "adjusted_ratio", "adjusted_difference", "macro_mean",
+    "least",
+)  # fmt: skip
 #: What a finding on groups that are left out does not tell.
 _UNTOLD: dict[str, Any] = dict.fromkeys(
     ("group", "against", "value", "ci_low", "ci_high", "n", "further_records", "further_clusters")

@@ -12,6 +12,7 @@ from fairaudit.report.card.disclosure import LEAST_CLUSTERS
 from fairaudit.report.card.evidence import NOTHING_JUDGED, RULE, sources
 from fairaudit.report.card.glossary import glossary
 from fairaudit.report.card.info import Info
+from fairaudit.report.card.kinds import kind
 from fairaudit.report.card.model import (
     AuditFile,
     Block,
@@ -22,6 +23,7 @@ from fairaudit.report.card.model import (
     Wanted,
 )
 from fairaudit.report.card.statements import (
+    INTRINSIC,
     PRACTICES,
     applies_to,
     asked,
@@ -126,7 +128,8 @@ def _left_out(wanted: Wanted) -> Iterator[str]:
 
 def _methodology(files: Sequence[AuditFile]) -> Iterator[Block]:
     yield Bullets(each(files, scope))
-    yield Prose(_COUNTED)
+    if any(kind(file.audit).compares for file in files):
+        yield Prose(_COUNTED)
     if any(file.audit.findings for file in files):
         yield Prose(RULE)
 
@@ -139,7 +142,10 @@ def _fairness(files: Sequence[AuditFile]) -> Iterator[Block]:
     if said := each(files, concluded):
         yield Bullets(said)
     yield Prose(judged([file.audit for file in files]))
-    yield Prose(_WHOM)
+    if any(kind(file.audit).compares for file in files):
+        yield Prose(_WHOM)
+    if any(kind(file.audit).intrinsic for file in files):
+        yield Prose(INTRINSIC)
 
 
 def _robustness(files: Sequence[AuditFile]) -> Iterator[Block]:

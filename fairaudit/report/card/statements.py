@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fairaudit.audit import QUOTING, Audit, Comparison
 from fairaudit.metrics import METRICS, Metric
 from fairaudit.report.card.evidence import NOTHING_JUDGED, grouped, sizes
+from fairaudit.report.card.kinds import counting, kind
 from fairaudit.report.card.leading import (
     SETTINGS,
     Leading,
@@ -64,6 +65,19 @@ _HITS = {
     "selected, not who should have been.",
 }
 
+#: Metrics of either sign that have no better side.
+_EVEN_AT_0 = {
+    "ceat_effect", "weat_effect", "seat_effect", "pronoun_accuracy_gap", "role_reversal_gap",
+    "pronoun_lean",
+}  # fmt: skip
+INTRINSIC = (
+    "What a model associates, writes or finds likely is no measure of the harm that it does where "
+    "it is used: audit what is done with it as well."
+)
+_WORDS_OF_TESTS = (
+    "Words and names of association tests stand in audit files and card: they are the auditor's, "
+    "and from no text."
+)
 #: With more audits each has one sentence in front.
 _MANY = 4
 #: Groups of an attribute whose differences at equal control are told in a sentence.
@@ -94,7 +108,7 @@ _VARIED = {
 def hits(audit: Audit) -> str | None:
     """What counts as a hit and as a miss; None where the kind of audit does not tell."""
     if audit.kind not in ("errors", "search"):
-        return _HITS.get(audit.kind)
+        return _HITS.get(audit.kind) or kind(audit).truth or None
     named = audit.settings.get("task")
     if named in _HITS:
         return _HITS[named]
@@ -109,14 +123,15 @@ def measured(files: Sequence[AuditFile]) -> list[Block]:
 
 def _definitions(files: Sequence[AuditFile]) -> Facts:
     """The headline metrics: formula in words, which side is better, source."""
-    found = {each.name: each for each in (Leading(file.audit).metric for file in files)}
-    return Facts([(spoken(metric), _definition(metric)) for metric in found.values()])
+    leads = [Leading(file.audit) for file in files if file.audit.estimates]
+    found = {(each.metric.name, each.called): each for each in leads}
+    return Facts([(each.called, _definition(each.metric, each.audit)) for each in found.values()])
 
 
-def _definition(metric: Metric) -> str:
+def _definition(metric: Metric, audit: Audit) -> str:
     better = {"lower": "lower is better", "higher": "higher is better", None: "neither is better"}
-    side = better[metric.direction]
-    return f"{metric.unit}; {side}; n counts {metric.counted}. Source: {metric.source}"
+    side = better[metric.direction] + (", 0 is even" if metric.name in _EVEN_AT_0 else "")
+    return f"{metric.unit}; {side}; n counts {counting(audit, metric)}. Source: {metric.source}"
 
 
 def lead(files: Sequence[AuditFile]) -> list[str]:
@@ -427,7 +442,12 @@ def held(files: Sequence[AuditFile], texts: bool) -> list[str]:
     quoted = any(row.kind in QUOTING for file in files for row in file.audit.explanations)
     holding = "may quote" if explained else "hold no"
     quoting = "quotes" if texts and quoted else "quotes no"
-    return [*HELD, f"The audit files {holding} words of the data; this card {quoting} words."]
+    tests = [_WORDS_OF_TESTS] if any(file.audit.kind == "ceat" for file in files) else []
+    return [
+        *HELD,
+        *tests,
+        f"The audit files {holding} words of the data; this card {quoting} words.",
+    ]
 
 
 def applies_to(files: Sequence[AuditFile], info: Info) -> str:

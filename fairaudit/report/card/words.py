@@ -7,23 +7,24 @@ from collections.abc import Sequence
 
 from fairaudit.audit import Audit
 from fairaudit.metrics import Metric
+from fairaudit.report.card.kinds import kind
 from fairaudit.report.figures import Figures, count
 from fairaudit.report.headline import plural
 from fairaudit.report.sheets import printable
 
 #: Words of metrics' names that are written in capitals.
-_ACRONYMS = {"wer", "cer", "mer", "wil", "ser", "auc", "roc", "f1", "r2", "bpsn", "bnsp"}
+_ACRONYMS = {
+    "wer", "cer", "mer", "wil", "ser", "auc", "roc", "f1", "r2", "bpsn", "bnsp", "ceat", "weat",
+    "seat", "icat",
+}  # fmt: skip
 #: Words that are people's names.
-_NAMES = {"brier": "Brier", "theil": "Theil"}
+_NAMES = {"brier": "Brier", "theil": "Theil", "pearson": "Pearson", "spearman": "Spearman"}
+#: Metrics whose names are no phrase.
+_PHRASES = {"female_of_gendered": "female share of gendered texts"}
 #: What audits call data that come from no file.
 _NO_FILES = {"(frame)": "a data frame", "(stdin)": "standard input"}
 #: What metrics count, in words that need no explanation.
 _COUNTED = {"positives": "positive labels", "negatives": "negative labels"}
-_KINDS = {
-    "wer": "Word errors of transcripts",
-    "search": "Search for the worst subgroup",
-    "sensitivity": "Sensitivity of predictions",
-}
 _TASKS = {
     "multiclass": "Decisions among several classes",
     "regression": "Predicted numbers",
@@ -39,6 +40,8 @@ def spoken(metric: Metric) -> str:
     ['WER', 'true positive rate', 'ROC AUC']
     """
     words = metric.name.split("_")
+    if metric.name in _PHRASES:
+        return _PHRASES[metric.name]
     return " ".join(word.upper() if word in _ACRONYMS else _NAMES.get(word, word) for word in words)
 
 
@@ -142,6 +145,6 @@ def cluster(audit: Audit) -> str:
 def task(audit: Audit) -> str:
     """What was audited."""
     if audit.kind != "errors":
-        return _KINDS.get(audit.kind, printable(audit.kind))
+        return kind(audit).task or printable(audit.kind)
     found = _TASKS.get(audit.settings.get("task") or "")
     return found or ("Decisions" if audit.settings.get("label") else "Selections without labels")
