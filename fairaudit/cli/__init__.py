@@ -5,6 +5,7 @@ from fairaudit.cli import (  # noqa: F401
     ceat,
     correlate,
     decisions,
+    distill,
     gate,
     generate,
     likelihood,

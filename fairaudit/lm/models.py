@@ -208,6 +208,16 @@ class Model:
         return checkpoints.digest(self._folder)
 
     @property
+    def network(self) -> Any:
+        """The model itself, as transformers has it, for those who train it."""
+        return self._model
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its tokenizer, as transformers has it."""
+        return self._tokenizer
+
+    @property
     def width(self) -> int:
         """Components of a token's embedding."""
         return int(self._embeddings.weight.shape[1])
@@ -317,7 +327,7 @@ class Model:
         try:
             return work(self._batch(places, [pieces[i] for i in places]))
         except RuntimeError as error:
-            if not _is_memory(error):
+            if not is_memory(error):
                 raise
         return None
 
@@ -359,7 +369,7 @@ class Model:
         return Batch(places, pieces, inputs, special == 0)
 
 
-def _is_memory(error: RuntimeError) -> bool:
+def is_memory(error: RuntimeError) -> bool:
     """Whether memory was lacking: on a CPU, PyTorch has no error of its own for it."""
     import torch
 

@@ -6,7 +6,7 @@ its sampling error follows from the function's gradient and the spread of the co
 units. To add a metric, add one decorated function to the module of its field.
 """
 
-from fairaudit.metrics import generation, likelihood  # noqa: F401  # register their metrics
+from fairaudit.metrics import distillation, generation, likelihood  # noqa: F401  # register theirs
 from fairaudit.metrics.association import ASSOCIATION
 from fairaudit.metrics.decisions import (
     BINARY,

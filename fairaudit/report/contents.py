@@ -11,6 +11,7 @@ from fairaudit.report.control import control_sheets
 from fairaudit.report.correlations import correlation_sheets
 from fairaudit.report.covariates import covariate_sheets
 from fairaudit.report.decisions import decision_sheets
+from fairaudit.report.distillations import distillation_sheets
 from fairaudit.report.explanations import Alignment, Heat, explanation_sheets
 from fairaudit.report.generations import average_sheets
 from fairaudit.report.headline import sheets
@@ -37,6 +38,8 @@ def contents(audit: Audit, further: bool) -> Iterator[Sheet | Alignment | Heat]:
         yield from average_sheets(audit)
     elif audit.kind == "ceat":
         yield from association_sheets(audit)
+    elif audit.kind == "distillation":
+        yield from distillation_sheets(audit)
     elif audit.kind == "correlation":
         yield from correlation_sheets(audit)
     else:

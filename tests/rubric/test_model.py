@@ -254,7 +254,14 @@ def test_missing_file_and_unknown_name(tmp_path):
 
 
 def test_shipped_rubrics_are_whole_and_say_where_each_limit_comes_from():
-    assert names() == ["asr", "classification", "four-fifths", "language-model", "ll144"]
+    assert names() == [
+        "asr",
+        "classification",
+        "distillation",
+        "four-fifths",
+        "language-model",
+        "ll144",
+    ]
     for name in names():
         rubric = load(name)
         assert rubric.name == name

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from fairaudit import sources
 from fairaudit.exceptions import FairauditError, nearest
+from fairaudit.lm.likelihood.pronouns import profession_prompts
 from fairaudit.table import Table, Workspace
 
 _FORMS = (
-    "BOLD's JSON (category, name, list of prompts), a table (CSV, TSV, JSON lines, Parquet), or a "
-    ".txt with one a line"
+    "BOLD's JSON (category, name, list of prompts), a table (CSV, TSV, JSON lines, Parquet), TOML "
+    "with prompts and professions, or a .txt with one a line"
 )
 #: Endings of tables' names, and those that say that a file is packed.
 _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".pq")
 _PACKED = (".gz", ".zst")
 #: What there is of each of BOLD's prompts.
 _LEVELS = ("domain", "category", "name")
+#: The same of prompts about professions.
+_ABOUT = ("field", "profession")
 
 
 def open_prompts(workspace: Workspace, source: Any, column: str | None) -> tuple[Table, str]:
@@ -30,7 +33,9 @@ def open_prompts(workspace: Workspace, source: Any, column: str | None) -> tuple
     workspace : Workspace
     source : path, pattern, sequence of paths, "-" or data frame
         Files of one form: BOLD's JSON, whose columns are called ``domain`` (from the file's name),
-        ``category``, ``name`` and ``prompt``; a table; or a ``.txt`` with one prompt a line.
+        ``category``, ``name`` and ``prompt``; a table; TOML with prompts and professions, whose
+        columns are called ``field``, ``profession`` and ``prompt``; or a ``.txt`` with one prompt a
+        line.
     column : str or None
         The column of prompts; without one ``prompt``, or the only column.
 
@@ -88,9 +93,11 @@ def _open(workspace: Workspace, source: Any, column: str) -> Table:
         )
     if forms <= {"table"}:
         return workspace.open(source)
-    read = _read_tree if "tree" in forms else _read_lines
+    if "templates" in forms and column != "prompt":
+        raise FairauditError(f"{paths[0]}: has prompts, and no {column}s that were generated.")
+    read, levels = _READ[forms.pop()]
     rows = [row for path in paths for row in read(path)]
-    names = (*_LEVELS, column) if "tree" in forms else (column,)
+    names = (*levels, column)
     if not rows:
         raise FairauditError(f"{paths[0]}: no {column}s in it.")
     columns = dict(zip(names, zip(*rows, strict=True), strict=True))
@@ -103,10 +110,10 @@ def _found(pattern: str) -> list[Path]:
     return [] if plain == "-" or format is not None else sources.find(plain)
 
 
-def _form(path: Path) -> Literal["tree", "lines", "table"]:
+def _form(path: Path) -> Literal["tree", "lines", "templates", "table"]:
     suffix = Path(path.stem).suffix if path.suffix in _PACKED else path.suffix
-    if path.suffix.lower() == ".txt":
-        return "lines"
+    if path.suffix.lower() in (".txt", ".toml"):
+        return "lines" if path.suffix.lower() == ".txt" else "templates"
     if suffix and suffix.lower() not in _TABLES:
         raise FairauditError(f"{path}: of no form that is known. Expected {_FORMS}.")
     if path.suffix.lower() != ".json":
@@ -164,3 +171,11 @@ def _odd(path: Path, where: str, found: Any) -> FairauditError:
         f"{path}, {where}: {json.dumps(found)[:40]} where a list of texts was expected. "
         f"Such files are read: {_FORMS}."
     )
+
+
+#: What reads a form that is no table, and its columns beside the text.
+_READ: Mapping[str, tuple[Callable[[Path], Iterable[tuple[str, ...]]], Sequence[str]]] = {
+    "tree": (_read_tree, _LEVELS),
+    "lines": (_read_lines, ()),
+    "templates": (profession_prompts, _ABOUT),
+}

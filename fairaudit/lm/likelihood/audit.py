@@ -102,16 +102,41 @@ def likelihood(
     The probes and their sources are those of the modules of this package. The records are held in
     memory.
     """
-    asked = probe_for(data, probe, text, swap_list)
+    return audit_of(
+        probe_for(data, probe, text, swap_list),
+        model=model, by=by, cluster=cluster, batch=batch, device=device,
+        allow_pickle=allow_pickle, bins=bins, where=where, na=na, progress=progress, warn=warn,
+        **design,
+    )  # fmt: skip
+
+
+def audit_of(
+    asked: Probe,
+    *,
+    model: str | Path,
+    option: str = "--model",
+    by: str | Sequence[str] | None = None,
+    cluster: str | None = None,
+    batch: int = 32,
+    device: str = "auto",
+    allow_pickle: bool = False,
+    bins: str | Sequence[str] = (),
+    where: str | None = None,
+    na: Sequence[str] = MISSING_VALUES,
+    progress: Callable[[int], None] = lambda records: None,
+    warn: Callable[[str], None] = lambda message: None,
+    **design: Any,
+) -> Audit:
+    """Audit by a probe; see `likelihood`. `option` is the one that names the model."""
     asked.check_cluster(cluster)
     settings = Design(**design)
     with Workspace() as workspace:
         table = asked.open(workspace)
         selection = _selection(asked, table, by, cluster, bins, where, na)
-        folder = checkpoints.find(model, allow_pickle)
+        folder = checkpoints.find(model, allow_pickle, option)
         loaded = LanguageModel(
             folder, str(model), device=device, batch=batch, window=asked.window,
-            allow_pickle=allow_pickle, warn=warn,
+            allow_pickle=allow_pickle, option=option, warn=warn,
         )  # fmt: skip
         grouping = selection.grouping(asked.columns)
         records = _Scorer(asked, loaded, grouping).score(table, selection, progress)

@@ -32,6 +32,7 @@ class CrowsPairs(Probe):
 
     def open(self, workspace: Workspace) -> Table:
         """Read the data as a table."""
+        self._ties = 0
         table = workspace.open(self._source)
         for name in self.fields:
             table.text(name)

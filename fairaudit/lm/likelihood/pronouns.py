@@ -16,8 +16,25 @@ from fairaudit.table import Table, Workspace
 
 #: The professions and templates that are shipped.
 SHIPPED = Path(__file__).parent / "data" / "professions.toml"
-_KEYS = ("pronouns", "templates", "professions")
+_KEYS = ("pronouns", "templates", "prompts", "professions")
 _MARKS = ("{profession}", "{pronoun}")
+
+
+def profession_prompts(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Field, profession and prompt of every profession in each of a file's prompts.
+
+    Raises
+    ------
+    FairauditError
+        If the file has no `prompts` with ``{profession}`` or no professions.
+    """
+    section = toml.Section(str(path), toml.read(path), _KEYS)
+    prompts = section.texts("prompts")
+    if not prompts or any(prompt.count(_MARKS[0]) != 1 for prompt in prompts):
+        raise section.refuse("prompts", 'texts to go on from: ["The {profession} said that"]')
+    for field, profession in _professions(section, str(path)):
+        for prompt in prompts:
+            yield field, profession, prompt.replace(_MARKS[0], profession)
 
 
 class Pronouns(Probe):

@@ -48,6 +48,7 @@ class WinoBias(Probe):
 
     def open(self, workspace: Workspace) -> Table:
         """Read the data as a table."""
+        self._ties = self._others = 0
         rows = [row for pro, anti in self._files for row in _rows(pro, anti)]
         cells = {name: [row[name] for row in rows] for name in rows[0]}
         self.by = [name for name in ("type", "gender") if any(cells[name])]

@@ -22,9 +22,10 @@ import numpy as np
 from fairaudit import toml
 from fairaudit.audit import keep_apart, whole
 from fairaudit.exceptions import FairauditError
+from fairaudit.lm.documents import blocks, reading, shown, split
 from fairaudit.lm.swap.lexicon import Lexicon, match_names
 from fairaudit.lm.swap.swapper import Coverage, Swapper, Tally
-from fairaudit.sources import Column, exists, identifier
+from fairaudit.sources import Column, identifier
 from fairaudit.table import Table, Workspace, column_name
 
 #: The formats of tables, by the suffix of the output.
@@ -32,9 +33,6 @@ FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".parquet": "parquet"
 _TABLES = (*FORMATS, ".json")
 #: Bytes that are read at once, at most.
 _BLOCK = 1 << 20
-#: Documents, each with what ends it.
-_LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_PARAGRAPHS = re.compile(r"(?s).+?(?:\n(?:[ \t]*\r?\n)+|\Z)")
 _GROUPS = ("gender", "group", "sex")
 _NAMES = (
     "A file of names is a CSV or TSV table with the columns name, gender (or group, or sex; two "
@@ -155,10 +153,9 @@ def reverse_text(
         )
     swapper, tally = Swapper(lexicon), Tally()
     swap = partial(swapper.swap, tally=tally)
-    find = (_PARAGRAPHS if paragraphs else _LINES).findall
-    with _reading(source) as file, _writing(output, source, file) as out:
-        for block in _decoded(_blocks(file, paragraphs), _shown(source)):
-            documents = _reversed(find(block), swap, paragraphs, only_changed)
+    with reading(source) as file, _writing(output, source, file) as out:
+        for block in blocks(file, shown(source), paragraphs):
+            documents = _reversed(split(block, paragraphs), swap, paragraphs, only_changed)
             out.write("".join(documents).encode())
             out.flush()
     return tally.coverage
@@ -175,32 +172,11 @@ def _reversed(
             yield new
 
 
-def _shown(source: str) -> str:
-    return "(stdin)" if source == "-" else source
-
-
-@contextmanager
-def _reading(source: str) -> Iterator[BinaryIO]:
-    """The bytes of a file or of standard input."""
-    if source == "-":
-        yield sys.stdin.buffer
-        return
-    path = Path(source)
-    if not exists(path):
-        raise FairauditError(f"{path}: no such file. Check the path.")
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise FairauditError(f"{path}: cannot be read: {error.strerror}.") from None
-    with file:
-        yield file
-
-
 @contextmanager
 def _writing(output: Path | None, source: str, file: BinaryIO) -> Iterator[BinaryIO]:
     """Where to write bytes: a file, which appears whole, or standard output."""
     if output is None:
-        _refuse_circle(file, _shown(source))
+        _refuse_circle(file, shown(source))
         yield sys.stdout.buffer
         return
     keep_apart(output, [Path(source)])
@@ -217,39 +193,6 @@ def _refuse_circle(file: BinaryIO, name: str) -> None:
     # On a terminal both are one and the same, rightly.
     if stat.S_ISREG(ends[0].st_mode) and os.path.samestat(*ends):
         raise FairauditError(f"{name}: is what is written to. Write the result elsewhere.")
-
-
-def _blocks(file: BinaryIO, paragraphs: bool) -> Iterator[bytes]:
-    """What there is to read, cut where a document ends."""
-    # What a pipe holds at the moment is enough: who types a line sees it reversed.
-    read = getattr(file, "read1", file.read)
-    while block := read(_BLOCK):
-        block += file.readline() if not block.endswith(b"\n") else b""
-        lines = [block]
-        while paragraphs and not _is_blank_at_end(lines[-1]):
-            if not (line := file.readline()):
-                break
-            lines.append(line)
-        yield b"".join(lines)
-
-
-def _is_blank_at_end(block: bytes) -> bool:
-    """Whether the last line of a block is blank."""
-    return not block[block.rfind(b"\n", 0, -1) + 1 :].strip()
-
-
-def _decoded(blocks: Iterable[bytes], name: str) -> Iterator[str]:
-    """Blocks as text."""
-    lines = 0
-    for block in blocks:
-        try:
-            yield block.decode()
-        except UnicodeDecodeError as error:
-            at = lines + block.count(b"\n", 0, error.start) + 1
-            packed = not lines and block.startswith(b"\x1f\x8b")
-            todo = "Unpack it: gunzip" if packed else "Convert the file: iconv -f LATIN1 -t UTF-8"
-            raise FairauditError(f"{name}, line {at}: not UTF-8. {todo}") from None
-        lines += block.count(b"\n")
 
 
 def reverse_table(
@@ -281,7 +224,7 @@ def reverse_table(
         missing which the output's format cannot tell from an empty one.
     """
     if output is None:
-        raise FairauditError(f"{_shown(source)}: a table needs a file to be written to: -o FILE")
+        raise FairauditError(f"{shown(source)}: a table needs a file to be written to: -o FILE")
     format = FORMATS.get(output.suffix.lower())
     if format is None:
         raise FairauditError(f"{output}: expected a name that ends in {', '.join(FORMATS)}.")
