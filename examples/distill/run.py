@@ -16,14 +16,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
-#: Passed on to both students, so that they differ in what the issue is alone.
+#: Passed on to both students, so that they differ in nothing else.
 STUDENT = "--block 128 --batch-size 16 --micro-batch-size 16 --learning-rate 1e-3".split()
 
 
-def split(corpus: Path, folder: Path, documents: int | None) -> tuple[Path, Path]:
+def split(corpus: Path, folder: Path, megabytes: float) -> tuple[Path, Path]:
     """Nine tenths of the documents to train on, and the last tenth."""
-    lines = [line for line in corpus.read_text(encoding="utf-8").splitlines() if line.strip()]
-    lines = lines[:documents]
+    lines, size = [], 0.0
+    with corpus.open(encoding="utf-8") as file:
+        for line in map(str.strip, file):
+            size += len(line) / 1e6
+            if line and size <= megabytes:
+                lines.append(line)
     cut = len(lines) * 9 // 10
     paths = folder / "train.txt", folder / "valid.txt"
     for path, some in zip(paths, (lines[:cut], lines[cut:]), strict=True):
@@ -44,16 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("corpus", type=Path, help="text, a document a line")
     parser.add_argument("folder", type=Path, help="where everything is put")
-    parser.add_argument("--documents", type=int, help="use so many only")
-    parser.add_argument("--tokens", type=int, default=2_000_000, help="that the teacher reads")
+    parser.add_argument("--megabytes", type=float, default=2.0, help="of the text that are used")
+    parser.add_argument("--tokens", type=int, default=800_000, help="that the teacher reads")
     parser.add_argument("--epochs", default="1", help="of the students")
     parser.add_argument("--layers", type=int, default=4, help="of the teacher; students have half")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--vocabulary", type=int, default=2048)
-    parser.add_argument("--samples", default="4", help="generated texts for each prompt")
+    parser.add_argument("--samples", default="2", help="generated texts for each prompt")
     given = parser.parse_args(arguments)
     given.folder.mkdir(parents=True, exist_ok=True)
-    train, valid = split(given.corpus, given.folder, given.documents)
+    train, valid = split(given.corpus, given.folder, given.megabytes)
     teacher, plain, fair = (given.folder / name for name in ("teacher", "plain", "fair"))
     shape = [
         f"--{name}={getattr(given, name)}" for name in ("layers", "width", "vocabulary", "tokens")

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers.utils import logging
 
 #: Ends a document, as in GPT-2's own vocabulary.
 END = "<|endoftext|>"
@@ -46,7 +47,7 @@ def blocks_of(documents: list[str], tokenizer: PreTrainedTokenizerFast) -> torch
     """The documents one after the other, cut into blocks, shape (n, BLOCK)."""
     tokens: list[int] = []
     for document in documents:
-        tokens += [*tokenizer(document).input_ids, tokenizer.eos_token_id]
+        tokens += [*tokenizer(document, verbose=False).input_ids, tokenizer.eos_token_id]
     whole = len(tokens) // BLOCK * BLOCK
     if not whole:
         raise SystemExit(f"{len(tokens)} tokens; expected {BLOCK} or more. Give more text.")
@@ -97,6 +98,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.manual_seed(given.seed)
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     documents = [line for line in given.corpus.read_text().splitlines() if line.strip()]
     tokenizer = train_tokenizer(documents, given.vocabulary)
     config = GPT2Config(
