@@ -38,6 +38,7 @@ from fairaudit.cli.options import (
     Where,
     deliver,
     option,
+    shared,
 )
 
 
@@ -145,7 +146,6 @@ def errors(
     """
     from fairaudit.audits.errors import errors
     from fairaudit.report.progress import progress
-    from fairaudit.table import MISSING_VALUES
 
     with progress(Console(stderr=True), quiet) as report:
         audit = errors(
@@ -166,17 +166,8 @@ def errors(
             cluster=cluster,
             metrics=metric or (),
             rule=None if table is None else table.value,
-            bins=bins or (),
-            where=where,
-            na=MISSING_VALUES if na is None else tuple(na),
             progress=report,
-            compare_to=compare_to,
-            min_n=min_n,
-            confidence=confidence,
-            interval=interval.value,
-            correction=correction.value,
-            resamples=resamples,
-            seed=seed,
+            **shared(context),
         )
     deliver(context, audit, further=metric is None or len(metric) > 1)
 

@@ -39,6 +39,7 @@ from fairaudit.cli.options import (
     check_delivery,
     deliver,
     option,
+    shared,
 )
 
 _GENERATION, _SCORES = "Generation", "Scores"
@@ -167,7 +168,6 @@ def generate(
     """
     from fairaudit.lm.generate.audit import generate
     from fairaudit.report.progress import progress
-    from fairaudit.table import MISSING_VALUES
 
     check_delivery(context)
     with progress(Console(stderr=True), quiet, "texts") as report:
@@ -195,17 +195,8 @@ def generate(
             batch=batch_size,
             device=device,
             allow_pickle=allow_pickle,
-            bins=bins or (),
-            where=where,
-            na=MISSING_VALUES if na is None else tuple(na),
             progress=report,
             warn=lambda message: None if quiet else say(message),
-            compare_to=compare_to,
-            min_n=min_n,
-            confidence=confidence,
-            interval=interval.value,
-            correction=correction.value,
-            resamples=resamples,
-            seed=seed,
+            **shared(context),
         )
     deliver(context, audit)

@@ -41,6 +41,7 @@ from fairaudit.cli.options import (
     check_delivery,
     deliver,
     option,
+    shared,
 )
 
 
@@ -122,7 +123,6 @@ def likelihood(
     """
     from fairaudit.lm.likelihood.audit import likelihood
     from fairaudit.report.progress import progress
-    from fairaudit.table import MISSING_VALUES
 
     check_delivery(context)
     with progress(Console(stderr=True), quiet) as report:
@@ -137,17 +137,8 @@ def likelihood(
             batch=batch_size,
             device=device,
             allow_pickle=allow_pickle,
-            bins=bins or (),
-            where=where,
-            na=MISSING_VALUES if na is None else tuple(na),
             progress=report,
             warn=lambda message: None if quiet else say(message),
-            compare_to=compare_to,
-            min_n=min_n,
-            confidence=confidence,
-            interval=interval.value,
-            correction=correction.value,
-            resamples=resamples,
-            seed=seed,
+            **shared(context),
         )
     deliver(context, audit)

@@ -41,6 +41,7 @@ from fairaudit.cli.options import (
     check_delivery,
     deliver,
     option,
+    shared,
 )
 
 
@@ -187,7 +188,6 @@ def sensitivity(
     """
     from fairaudit.lm.sensitivity.audit import sensitivity
     from fairaudit.report.progress import progress
-    from fairaudit.table import MISSING_VALUES
 
     check_delivery(context)
     with progress(Console(stderr=True), quiet) as report:
@@ -212,17 +212,8 @@ def sensitivity(
             batch=batch_size,
             device=device,
             allow_pickle=allow_pickle,
-            bins=bins or (),
-            where=where,
-            na=MISSING_VALUES if na is None else tuple(na),
             progress=report,
             warn=lambda message: None if quiet else say(message),
-            compare_to=compare_to,
-            min_n=min_n,
-            confidence=confidence,
-            interval=interval.value,
-            correction=correction.value,
-            resamples=resamples,
-            seed=seed,
+            **shared(context),
         )
     deliver(context, audit)

@@ -197,6 +197,27 @@ Strict = Annotated[
 ExitZero = Annotated[bool, option("Report only: exit with 0 whatever the outcome.", panel=VERDICTS)]
 
 
+#: Settings of the statistics, as `fairaudit.assess.Design` has them.
+_DESIGN = "compare_to min_n confidence interval correction resamples seed".split()
+
+
+def shared(context: typer.Context) -> dict[str, Any]:
+    """Options that all audits of tables have, as their functions take them."""
+    from fairaudit.table import MISSING_VALUES
+
+    given = context.params
+    design = {name: given[name] for name in _DESIGN}
+    return {
+        "bins": given["bins"] or (),
+        "where": given["where"],
+        "na": tuple(given["na"] or MISSING_VALUES),
+        **{
+            name: value.value if isinstance(value, Enum) else value
+            for name, value in design.items()
+        },
+    }
+
+
 def check_delivery(context: typer.Context) -> None:
     """Find out before hours of work what would fail after them.
 

@@ -50,6 +50,7 @@ from fairaudit.cli.options import (
     Where,
     deliver,
     option,
+    shared,
 )
 
 
@@ -153,7 +154,6 @@ def wer(
     from fairaudit.audits.wer import wer
     from fairaudit.metrics import SPEECH
     from fairaudit.report.progress import progress
-    from fairaudit.table import MISSING_VALUES
 
     with progress(Console(stderr=True), quiet) as report:
         audit = wer(
@@ -177,17 +177,8 @@ def wer(
             caliper=caliper,
             explain=explain,
             texts=texts,
-            bins=bins or (),
-            where=where,
-            na=MISSING_VALUES if na is None else tuple(na),
             progress=report,
-            compare_to=compare_to,
-            min_n=min_n,
-            confidence=confidence,
-            interval=interval.value,
-            correction=correction.value,
-            resamples=resamples,
-            seed=seed,
+            **shared(context),
         )
     if not quiet:
         roles = ("ref", "hyp", "before", "id", "cluster")

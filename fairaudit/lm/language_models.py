@@ -14,7 +14,7 @@ from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError
 from fairaudit.formats.rows import excerpt
 from fairaudit.lm.devices import quiet
-from fairaudit.lm.models import ENCODER, Batch, Kind, Model, Piece
+from fairaudit.lm.models import ENCODER, Batch, Kind, Model, Piece, read_config
 
 _CAUSAL, _MASKED = (
     Kind(
@@ -94,9 +94,7 @@ class LanguageModel(Model):
                 )
 
     def _find_padding(self) -> int:
-        # Attention masks hide it, so that any token will do.
-        found = self._first("pad_token_id", "eos_token_id", "bos_token_id")
-        return 0 if found is None else found
+        return _any_token(self._tokenizer)
 
     def _first(self, *names: str) -> int | None:
         """The first special token that there is."""
@@ -354,8 +352,7 @@ class Encoder(Model):
     _kind = ENCODER
 
     def _find_padding(self) -> int:
-        # Attention masks hide it, so that any token will do.
-        return self._tokenizer.pad_token_id or self._tokenizer.eos_token_id or 0
+        return _any_token(self._tokenizer)
 
     @property
     def layers(self) -> int:
@@ -379,17 +376,17 @@ class Encoder(Model):
             return self._model(**batch.inputs, output_hidden_states=True).hidden_states[layer]
 
 
+def _any_token(tokenizer: Any) -> int:
+    """A token to fill up with: attention masks hide it, so that any will do."""
+    known = (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id)
+    return next((token for token in known if token is not None), 0)
+
+
 def is_masked(folder: Path, called: str) -> bool:
     """Whether the model fills masks, by its settings."""
     import transformers
 
-    try:
-        config = transformers.AutoConfig.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:
-        # Whatever transformers cannot make of the folder is the folder's fault.
-        raise FairauditError(f"{called}: cannot be loaded: {error}") from error
+    config = read_config(folder, called)
     causal = any("LMHead" in name or "CausalLM" in name for name in config.architectures or ())
     known = type(config) in transformers.MODEL_FOR_MASKED_LM_MAPPING
     return known and not causal and not getattr(config, "is_decoder", False)

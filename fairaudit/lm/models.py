@@ -184,7 +184,8 @@ class Model:
         self._folder, self._size, self._window, self._warn = folder, batch, window, warn
         self._warned = False
         with quiet():
-            config = _config(folder, self.called, self._kind)
+            config = read_config(folder, self.called)
+            _check_kind(config, self.called, self._kind)
             self._settle(config)
             model = _load(folder, config, self.called, dtype, allow_pickle, self._kind)
             self._model = model.to(device_named(device))
@@ -376,14 +377,18 @@ def is_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
-def _config(folder: Path, called: str, kind: Kind) -> Any:
-    """Settings of a model of texts, without its weights."""
+def read_config(folder: Path, called: str) -> Any:
+    """Settings of a model, without its weights.
+
+    Raises
+    ------
+    FairauditError
+        If transformers cannot read them.
+    """
     from transformers import AutoConfig
 
     with _loading(called):
-        config = AutoConfig.from_pretrained(folder, **_LOCAL)
-        _check_kind(config, called, kind)
-    return config
+        return AutoConfig.from_pretrained(folder, **_LOCAL)
 
 
 def _load(

@@ -140,9 +140,8 @@ def sensitivity(
     GPT-2 and DistilBERT models with random weights was 0.57, 0.43 and 1.25 times that of the texts
     once (not normalised 1.22, 0.90 and 2.72 times); of a linear model on TF-IDF it is the same.
 
-    Memory holds the texts of
-    the whole table only where a model is trained here, and the columns that a model of tables
-    reads.
+    Memory holds the texts of the whole table only where a model is trained here, and the columns
+    that a model of tables reads.
     """
     if explain and not texts:
         raise FairauditError("--explain quotes words of the data, --no-texts forbids it: drop one.")
