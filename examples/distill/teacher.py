@@ -108,6 +108,8 @@ def main() -> None:
         n_layer=given.layers,
         n_head=given.heads,
         n_positions=2 * BLOCK,
+        # GPT-2's own, computed at once.
+        activation_function="gelu_pytorch_tanh",
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )

@@ -120,6 +120,9 @@ def distill(
     alpha_cos: Annotated[float, option("Weight of the hidden cosine.", panel=_LOSS)] = 0.0,
     block: Annotated[int, option("Tokens that are read at once.", panel=_TRAINING)] = 512,
     epochs: Annotated[float, option("How often each text is read.", panel=_TRAINING)] = 3.0,
+    steps: Annotated[
+        int | None, option("As many steps, instead of epochs.", panel=_TRAINING)
+    ] = None,
     batch_size: Annotated[int, option("Blocks of one step.", panel=_TRAINING)] = 32,
     micro_batch_size: Annotated[
         int, option("Blocks at once in each process.", panel=_TRAINING)
@@ -209,6 +212,7 @@ def distill(
         alpha_cos=alpha_cos,
         block=block,
         epochs=epochs,
+        steps=steps,
         batch_size=batch_size,
         micro_batch_size=micro_batch_size,
         learning_rate=learning_rate,

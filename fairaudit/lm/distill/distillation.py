@@ -34,7 +34,7 @@ from fairaudit.lm.documents import documents
 from fairaudit.lm.swap import Swapper
 
 #: Of a store's form; another one makes it anew.
-_STORE = 1
+_STORE = 2
 
 
 def _silent(_: Any) -> None:

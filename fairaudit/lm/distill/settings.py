@@ -62,6 +62,9 @@ class Settings:
         Tokens that are read at once.
     epochs : float
         How often each text is read.
+    steps : int or None
+        Of the optimizer, instead of `epochs`: so that students who read reversed text too learn
+        from as many tokens as those who do not.
     batch_size : int
         Blocks of one step, of all processes together.
     micro_batch_size : int
@@ -96,6 +99,7 @@ class Settings:
     alpha_cos: float = 0.0
     block: int = 512
     epochs: float = 3.0
+    steps: int | None = None
     batch_size: int = 32
     micro_batch_size: int = 8
     learning_rate: float = 5e-4
@@ -181,7 +185,10 @@ _RANGES: dict[str, _Range] = {
     "precision": _one_of(Precision),
     **{name: _above(0) for name in ("temperature", "epochs", "learning_rate", "clip")},
     **{name: _from(0) for name in ("alpha_ce", "alpha_clm", "alpha_cos", "weight_decay", "seed")},
-    **{name: _from(1) for name in ("layers", "batch_size", "micro_batch_size", "save_every")},
+    **{
+        name: _from(1)
+        for name in ("layers", "steps", "batch_size", "micro_batch_size", "save_every")
+    },
     "chunk": _from(1),
     "block": _from(2),
     "warm_up": (lambda share: 0 <= share < 1, "a share, from 0 up to but not 1"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 
 from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError
+from fairaudit.lm.distill import checkpoint
 from fairaudit.lm.distill.alignment import UNALIGNED, align
 from fairaudit.lm.swap import Swapper
 
@@ -41,7 +42,9 @@ class Blocks:
     twins : array of int, shape (k, R)
         Their reversals, which may be longer; what is short is filled up with 0.
     aligned : array of int, shape (k, B)
-        For each token of a changed text the place in its twin, `UNALIGNED` where there is none.
+        For each token of a changed document the place in its twin, `UNALIGNED` where there is
+        none; of documents without a word that gives way there is none either, whatever stands
+        beside them.
     """
 
     tokens: Array
@@ -65,25 +68,39 @@ class Store:
     block, room : int
         Tokens of a block, and of a reversal at most.
     documents, documents_changed : int
+
+    Raises
+    ------
+    FairauditError
+        If a file is missing, or is not as long as it was.
     """
 
     def __init__(self, folder: Path) -> None:
-        head = json.loads((folder / _HEAD).read_text(encoding="utf-8"))
-        self.folder, self.about, self.block = folder, head["about"], int(head["block"])
-        self.room = int(head["room"])
+        self.folder = folder
+        try:
+            self._open(json.loads((folder / _HEAD).read_text(encoding="utf-8")))
+        except (OSError, ValueError, LookupError, TypeError):
+            raise FairauditError(
+                f"{folder}: its tokens are not whole. Remove it, and it is made anew."
+            ) from None
+
+    def _open(self, head: Mapping[str, Any]) -> None:
+        self.about, self.block, self.room = head["about"], head["block"], head["room"]
         self.documents, self.documents_changed = head["documents"], head["documents_changed"]
-        self._tokens = self._map("tokens", self.block)
-        self._twin = self._map("twin", 1)[:, 0]
-        self._twins = self._map("twins", self.room)
-        self._aligned = self._map("aligned", self.block)
-        self._lengths = self._map("lengths", 1)[:, 0]
+        self._tokens = self._map("tokens", head["blocks"], self.block)
+        self._twin = self._map("twin", head["blocks"], 1)[:, 0]
+        self._twins = self._map("twins", head["twins"], self.room)
+        self._aligned = self._map("aligned", head["twins"], self.block)
+        self._lengths = self._map("lengths", head["twins"], 1)[:, 0]
         self._turned = np.flatnonzero(self._twin >= 0)
 
-    def _map(self, name: str, width: int) -> Array:
-        path = self.folder / f"{name}.bin"
-        if not path.stat().st_size:
-            return np.zeros((0, width), _FILES[name])
-        return np.memmap(path, _FILES[name], "r").reshape(-1, width)
+    def _map(self, name: str, rows: int, width: int) -> Array:
+        path, dtype = self.folder / f"{name}.bin", np.dtype(_FILES[name])
+        if path.stat().st_size != rows * width * dtype.itemsize:
+            raise ValueError
+        if not rows:  # which cannot be mapped
+            return np.zeros((0, width), dtype)
+        return np.memmap(path, dtype, "r", shape=(rows, width))
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -169,7 +186,7 @@ def prepare(
     documents : iterable of str
         Read once; not at all if the store is there.
     folder : Path
-        Appears whole or not at all.
+        Appears whole or not at all, and is never shared half-made by two processes.
     tokenizer : transformers fast tokenizer
     swapper : Swapper
     block, room : int
@@ -184,25 +201,55 @@ def prepare(
     Raises
     ------
     FairauditError
-        If there is too little text for a block, or the folder cannot be written.
+        If there is too little text for a block, or the folder holds something else or cannot be
+        written.
     """
-    wanted = json.loads(json.dumps(dict(about)))
-    if (folder / _HEAD).is_file() and (found := Store(folder)).about == wanted:
+    folder, wanted = folder.resolve(), json.loads(json.dumps(dict(about)))
+    if (found := _made(folder, wanted)) is not None:
         return found
-    beside = folder.with_name(f".{folder.name}.partial")
+    check_folder(folder)
+    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
-        shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         head = _write(documents, beside, tokenizer, swapper, (block, room), end, progress)
-        head |= {"block": block, "room": room}
-        (beside / _HEAD).write_text(json.dumps({"about": wanted, **head}))
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.replace(folder)
+        head |= {"about": wanted, "block": block, "room": room}
+        (beside / _HEAD).write_text(json.dumps(head))
+        for each in beside.iterdir():
+            checkpoint.sync(each)
+        # Another distillation may have made the same by now, and be reading it.
+        if _made(folder, wanted) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            beside.replace(folder)
     except OSError as error:
         raise FairauditError(f"{folder}: cannot be written: {error.strerror}.") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return Store(folder)
+
+
+def _made(folder: Path, about: Mapping[str, Any]) -> Store | None:
+    """The store in a folder, if there is a whole one that was made from the same."""
+    with suppress(FairauditError):
+        found = Store(folder)
+        return found if found.about == about else None
+    return None
+
+
+def check_folder(folder: Path) -> None:
+    """Require that a folder can be written over: that there is none, or nothing but a store.
+
+    Raises
+    ------
+    FairauditError
+    """
+    own = {_HEAD, *(f"{name}.bin" for name in _FILES)}
+    if folder.exists() and not folder.is_dir():
+        raise FairauditError(f"{folder}: not a folder; expected one for tokens, or none yet.")
+    others = sorted({each.name for each in folder.iterdir()} - own) if folder.is_dir() else []
+    if others:
+        raise FairauditError(
+            f"{folder}: holds something else than tokens ({others[0]}). Give another folder."
+        )
 
 
 def _write(
@@ -230,7 +277,8 @@ def _write(
             f"--corpus: {packer.total:,} tokens of {count:,} documents; expected {sizes[0]:,} or "
             "more, a block. Give more text, or a smaller --block."
         )
-    return {"documents": count, "documents_changed": changed}
+    counts = {"documents": count, "documents_changed": changed}
+    return {**counts, "blocks": packer.blocks, "twins": packer.twins}
 
 
 def _several(documents: Iterable[str]) -> Iterator[list[str]]:
@@ -289,10 +337,10 @@ class _Packer:
     room: int
     files: Mapping[str, BinaryIO]
     blocks: int = 0
+    twins: int = 0
     total: int = 0
     _pending: list[_Twinned] = field(default_factory=list)
     _size: int = 0
-    _twins: int = 0
 
     def add(self, document: _Twinned) -> None:
         self._pending.append(document)
@@ -311,26 +359,27 @@ class _Packer:
             known = places[places != UNALIGNED]
             stop = int(known[-1]) + 1 if len(known) else begin
             own = np.where(places == UNALIGNED, UNALIGNED, places - begin)
-            self._write(tokens[part], twin[begin:stop], own, bool(changed[part].any()))
+            self._write(tokens[part], twin[begin:stop], own, changed[part])
             done, begin = part.stop, stop
         rest = np.where(aligned[done:] == UNALIGNED, UNALIGNED, aligned[done:] - begin)
         # What is left is of the last document, and changed if that is.
         self._pending = [_Twinned(tokens[done:], twin[begin:], rest, self._pending[-1].changed)]
         self._size = len(tokens) - done
 
-    def _write(self, tokens: Array, twin: Array, aligned: Array, changed: bool) -> None:
+    def _write(self, tokens: Array, twin: Array, aligned: Array, changed: Array) -> None:
         # What there is no room for has no counterpart.
         fits = np.where(aligned < self.room, aligned, UNALIGNED)
         length = int(fits.max()) + 1
-        # Without any counterpart there is nothing that the reversal could tell.
-        changed = changed and length > 0
+        told = np.where(changed, fits, UNALIGNED)
+        # A part of a long document may have no word that gives way, though the document has.
+        twinned = (told != UNALIGNED).any() and not np.array_equal(tokens, twin[:length])
         self.blocks += 1
-        self._put(tokens=tokens, twin=np.array([self._twins if changed else -1]))
-        if changed:
-            self._twins += 1
+        self._put(tokens=tokens, twin=np.array([self.twins if twinned else -1]))
+        if twinned:
+            self.twins += 1
             filled = np.zeros(self.room, np.int64)
             filled[:length] = twin[:length]
-            self._put(twins=filled, aligned=fits, lengths=np.array([length]))
+            self._put(twins=filled, aligned=told, lengths=np.array([length]))
 
     def _put(self, **arrays: Array) -> None:
         for name, array in arrays.items():
@@ -349,8 +398,3 @@ def _joined(documents: Sequence[_Twinned]) -> tuple[Array, Array, Array, Array]:
         np.concatenate(aligned),
         np.concatenate([np.full(len(each.tokens), each.changed) for each in documents]),
     )
-
-
-def digest(*parts: str) -> str:
-    """Short digest of texts, for `about`."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -70,7 +70,7 @@ class Counterparts:
     classes: Sequence[tuple[Sequence[int], Sequence[int]]]
     _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def exchange(self, plain: Any, reversed_: Any) -> Any:
+    def exchange(self, plain: Any, reversed_: Any, temperature: float = 1.0) -> Any:
         """Logits after the reversed text, said of the words that fit the text itself.
 
         "She" after the text is to be set beside "he" after its reversal. Two single words change
@@ -80,6 +80,8 @@ class Counterparts:
         Parameters
         ----------
         plain, reversed_ : tensor, shape (n, V)
+        temperature : float
+            Of the distributions whose sums change places.
 
         Returns
         -------
@@ -89,8 +91,9 @@ class Counterparts:
         (own, other), *several = self._columns(plain.device)
         found[:, own] = reversed_[:, other]
         for own, other in several:
-            shares = plain[:, own].log_softmax(1)
-            found[:, own] = shares + reversed_[:, other].logsumexp(1, keepdim=True)
+            shares = (plain[:, own] / temperature).log_softmax(1)
+            total = (reversed_[:, other] / temperature).logsumexp(1, keepdim=True)
+            found[:, own] = (shares + total) * temperature
         return found
 
     def _columns(self, device: Any) -> list[tuple[Any, Any]]:
@@ -142,7 +145,7 @@ class Teaching:
         if self.mix == "none" or reversed_ is None:
             return plain / self.temperature
         if self.gendered == "permute":
-            reversed_ = self.counterparts.exchange(plain, reversed_)
+            reversed_ = self.counterparts.exchange(plain, reversed_, self.temperature)
         found = mixed(plain, reversed_, self.mix, self.temperature)
         if self.gendered == "keep":
             kept = self.counterparts.tokens

@@ -79,7 +79,7 @@ class Trainer:
         self._optimizer = _optimizer(self._model, settings)
         texts = len(store) + (store.changed if settings.augment else 0)
         self._order = Order(texts, settings.batch_size, settings.seed)
-        self.total = self._order.steps(settings.epochs)
+        self.total = settings.steps or self._order.steps(settings.epochs)
         self.step = self.tokens = 0
         self._good: Path | None = None
 

@@ -1,6 +1,7 @@
 """Blocks of tokens and their reversals, on disk."""
 
 import json
+import os
 from itertools import pairwise
 
 import numpy as np
@@ -66,9 +67,29 @@ def test_a_text_without_gender_has_no_twin(tmp_path):
     assert (len(blocks.changed), blocks.twins.shape, blocks.aligned.shape) == (0, (0, 24), (0, 16))
 
 
-def test_most_places_are_aligned(tmp_path):
-    store = made(tmp_path, tiny.SENTENCES, 32)
+def test_most_places_of_changed_documents_are_aligned(tmp_path):
+    changed = [text for text in tiny.SENTENCES if Swapper().swap_spans(text)]
+    store = made(tmp_path, changed, 32)
     assert (store[range(len(store))].aligned != UNALIGNED).mean() > 0.9
+
+
+def test_a_neighbour_does_not_change_a_text(tmp_path):
+    """Of two documents in one block, that without gender is taught as if it stood alone."""
+    he = "He left."
+    tokenizer = tiny.tokenizer("gpt2")
+    sizes = [len(tokenizer(text).input_ids) + 1 for text in (NEUTRAL[0], he)]
+    store = made(tmp_path, [NEUTRAL[0], he], sum(sizes))
+    (aligned,) = store[[0]].aligned
+    assert (aligned[: sizes[0]] == UNALIGNED).all()
+    assert (aligned[sizes[0] :] != UNALIGNED).any()
+    # As a text of its own the reversal is whole.
+    assert decoded(store[[1]].tokens[0]).replace(" ", "").count("Sheleft") == 1
+
+
+def test_a_part_of_a_changed_document_without_gender_has_no_twin(tmp_path):
+    store = made(tmp_path, [" ".join(["He left.", *NEUTRAL * 20])], 16)
+    assert store.documents_changed == store.changed == 1
+    assert len(store) > 9
 
 
 def test_a_store_that_is_there_is_taken(tmp_path):
@@ -88,6 +109,43 @@ def test_half_a_store_is_none(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         made(tmp_path, interrupted())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [f"{name}.bin" for name in ("tokens", "twin", "lengths")])
+def test_a_torn_store_is_made_anew(tmp_path, name):
+    whole = made(tmp_path, tiny.SENTENCES)
+    path = tmp_path / "store" / name
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(FairauditError, match="are not whole"):
+        Store(tmp_path / "store")
+    assert len(made(tmp_path, tiny.SENTENCES)) == len(whole)
+    (tmp_path / "store" / "store.json").write_text("{")
+    assert len(made(tmp_path, tiny.SENTENCES)) == len(whole)
+
+
+def test_two_that_make_the_same_at_once(tmp_path, monkeypatch):
+    """The one that is ready first may be reading already: what is there stays."""
+    head, seen = tmp_path / "store" / "store.json", []
+
+    def while_another_process_does():
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "getpid", lambda: 1)
+            made(tmp_path, tiny.SENTENCES)
+        seen.append(head.stat().st_ino)
+        yield from tiny.SENTENCES
+
+    made(tmp_path, while_another_process_does())
+    assert head.stat().st_ino == seen[0]
+    assert [each.name for each in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    mine = tmp_path / "store" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("all of it")
+    with pytest.raises(FairauditError, match=r"something else than tokens \(thesis.txt\)"):
+        made(tmp_path, tiny.SENTENCES)
+    assert mine.read_text() == "all of it"
 
 
 def test_too_little_text_is_said(tmp_path):

@@ -60,16 +60,28 @@ def test_a_text_and_its_reversal_have_one_target(mix):
     np.testing.assert_allclose(one, two[:, [1, 0, 3, 2, 4, 5]])
 
 
-@pytest.mark.parametrize("mix", ["prob-mean", "expmean"])
-def test_classes_have_one_target_as_sums(mix):
-    """Of means of probabilities; within a class each text keeps the shares of its own grammar."""
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+@pytest.mark.parametrize("mix", SYMMETRIC)
+def test_classes_have_one_target_as_sums(mix, temperature):
+    """Within a class each text keeps the shares of its own grammar."""
     z, other = logits(4, 6), logits(4, 6, seed=1)
-    teaching = Teaching(mix, "permute", temperature=1.0, counterparts=PRONOUNS)
+    teaching = Teaching(mix, "permute", temperature, counterparts=PRONOUNS)
     one, two = teaching.target(z, other).softmax(1), teaching.target(other, z).softmax(1)
     np.testing.assert_allclose(one[:, [2, 3]].sum(1), two[:, 4])
     np.testing.assert_allclose(one[:, 4], two[:, [2, 3]].sum(1))
-    own = z[:, [2, 3]].softmax(1)
+    np.testing.assert_allclose(one[:, [0, 1, 5]], two[:, [1, 0, 5]])
+    own = (z[:, [2, 3]] / temperature).softmax(1)
     np.testing.assert_allclose(one[:, [2, 3]] / one[:, [2, 3]].sum(1, keepdim=True), own)
+
+
+def test_a_side_with_more_forms_gets_no_more():
+    """him and his at .45 each after the text, her at .90 after its reversal: as much both ways."""
+    rest = math.log(0.05)
+    z = torch.tensor([[rest, rest, math.log(0.45), math.log(0.45), -30.0]])
+    other = torch.tensor([[rest, rest, -30.0, -30.0, math.log(0.90)]])
+    teaching = Teaching("mean", counterparts=Counterparts([([2, 3], [4])]))
+    one, two = teaching.target(z, other).softmax(1)[0], teaching.target(other, z).softmax(1)[0]
+    np.testing.assert_allclose(one[[2, 3]].sum(), two[4], rtol=1e-5)
 
 
 def test_single_words_exchanged_twice_are_back():

@@ -263,6 +263,17 @@ def test_the_rate_rises_and_falls(tmp_path, llama):
     np.testing.assert_allclose(rates, [0.005, 0.01, *0.01 * np.arange(6, 0, -1) / 6])
 
 
+def test_steps_instead_of_epochs(tmp_path, llama):
+    given = {"steps": 3, "epochs": 50, "teacher_mix": "mean"}
+    plain, more = (
+        distill(settings(tmp_path, llama, output=str(augment), augment=augment, **given))
+        for augment in (False, True)
+    )
+    assert plain.steps == more.steps == plain.rows[-1]["step"] == 3
+    # Reversed texts are a little longer or shorter than blocks.
+    assert more.tokens == pytest.approx(plain.tokens, rel=0.1)
+
+
 def test_the_first_step_is_as_long_as_its_rate(tmp_path, llama):
     """AdamW's first step moves each weight that has a gradient by the rate, up or down."""
 
