@@ -76,7 +76,7 @@ def arguments() -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=Path, required=True, help="text")
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=750, help="of 2,048 tokens each")
+    parser.add_argument("--epochs", type=float, default=0.5, help="share of the text that is read")
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--teacher", default="--width 256 --vocabulary 2048 --tokens 3000000")
     parser.add_argument("--at-once", type=int, default=2, help="students, of one thread each")
@@ -140,7 +140,7 @@ def distil(given: argparse.Namespace, student: Student) -> None:
     (way, seed), folder = student, folder_of(given, student)
     if (folder / "distillation.json").exists():
         return
-    words = f"--layers {given.layers} --steps {given.steps} --seed {seed} {STUDENT} {WAYS[way]}"
+    words = f"--layers {given.layers} --epochs {given.epochs} --seed {seed} {STUDENT} {WAYS[way]}"
     command = ["-m", "fairaudit", "distill", "-o", folder, *words.split()]
     for option, name in (("teacher", TEACHER), ("corpus", "train.txt"), ("tokens", "tokens")):
         command += [f"--{option}", given.folder / name]

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.console import Console
 
 from fairaudit.cli.app import command, say
@@ -22,6 +21,8 @@ from fairaudit.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from fairaudit.lm.distill.distillation import Outcome
+    from fairaudit.lm.distill.evaluation import Proof
     from fairaudit.lm.distill.log import Progress
 
 _LOSS, _TRAINING, _PROOF = "Loss", "Training", "Proof"
@@ -60,7 +61,6 @@ _BEST = TeacherMix.mean
 
 @command
 def distill(
-    context: typer.Context,
     teacher: Annotated[
         str,
         option("The model to learn from: a folder or a name on the hub.", metavar="FOLDER|NAME"),
@@ -119,10 +119,9 @@ def distill(
     ] = 0.5,
     alpha_cos: Annotated[float, option("Weight of the hidden cosine.", panel=_LOSS)] = 0.0,
     block: Annotated[int, option("Tokens that are read at once.", panel=_TRAINING)] = 512,
-    epochs: Annotated[float, option("How often each text is read.", panel=_TRAINING)] = 3.0,
-    steps: Annotated[
-        int | None, option("As many steps, instead of epochs.", panel=_TRAINING)
-    ] = None,
+    epochs: Annotated[
+        float, option("How many times as much as the corpus is read.", panel=_TRAINING)
+    ] = 3.0,
     batch_size: Annotated[int, option("Blocks of one step.", panel=_TRAINING)] = 32,
     micro_batch_size: Annotated[
         int, option("Blocks at once in each process.", panel=_TRAINING)
@@ -155,7 +154,7 @@ def distill(
     seed: Annotated[int, option("Of order, dropout and evaluation.", panel=_TRAINING)] = 0,
     evaluate: Annotated[
         bool,
-        option("Audit teacher and student afterwards.", "--evaluate/--no-evaluate", panel=_PROOF),
+        option("Audit student, teacher and baseline.", "--evaluate/--no-evaluate", panel=_PROOF),
     ] = True,
     baseline: Annotated[
         str | None,
@@ -181,15 +180,15 @@ def distill(
 
     Example: fairaudit distill --counterfactual --teacher gpt2 --corpus train.txt -o student/
     """
-    from fairaudit.audit import write_whole
     from fairaudit.exceptions import FairauditError
     from fairaudit.lm import require
-    from fairaudit.report.losses import loss_curve
 
     if counterfactual and teacher_mix is TeacherMix.none:
         raise FairauditError("--counterfactual and --teacher-mix none: expected one of them.")
     require("distill", "torch", "transformers")
     from fairaudit.lm.distill.distillation import distill
+    from fairaudit.lm.distill.evaluation import Proof
+    from fairaudit.lm.distill.processes import is_first
     from fairaudit.lm.distill.settings import Settings
     from fairaudit.lm.swap import Swapper
     from fairaudit.lm.swap.files import read_lexicon
@@ -212,7 +211,6 @@ def distill(
         alpha_cos=alpha_cos,
         block=block,
         epochs=epochs,
-        steps=steps,
         batch_size=batch_size,
         micro_batch_size=micro_batch_size,
         learning_rate=learning_rate,
@@ -224,56 +222,75 @@ def distill(
         device=device,
         save_every=save_every,
     )
-    swapper = Swapper(read_lexicon(swap_list, names))
+    words = read_lexicon(swap_list, names)
+    # Of several processes the first one speaks, and asks the models afterwards.
+    quiet = quiet or not is_first()
     warn = _silent if quiet else say
+    proof = None
+    if evaluate and is_first():
+        proof = Proof(
+            teacher=teacher,
+            baseline=baseline,
+            valid=valid or None,
+            paragraphs=paragraphs,
+            prompts=prompts,
+            pairs=pairs or (),
+            words=None if swap_list is None and names is None else words,
+            samples=samples,
+            device=device,
+            seed=seed,
+            confidence=confidence,
+            warn=warn,
+        )
     with _watched(quiet) as (preparing, progress):
         outcome = distill(
             settings,
-            swapper,
+            Swapper(words),
             resume=resume,
             overwrite=overwrite,
             progress=progress,
             preparing=preparing,
             warn=warn,
         )
+    if is_first():
+        _tell(outcome, teacher)
+    if proof is not None:
+        _prove(proof, output, quiet)
+
+
+def _tell(outcome: Outcome, teacher: str) -> None:
+    """Draw the loss, and say what came of it."""
+    from fairaudit.audit import write_whole
+    from fairaudit.lm.distill.folder import Folder
+    from fairaudit.report.losses import loss_curve
+    from fairaudit.report.sheets import printable
+
     title = f"Distillation of {teacher}, {outcome.steps:,} steps"
-    write_whole(output / "loss.svg", loss_curve(outcome.rows, title))
+    write_whole(Folder(outcome.student).curve, loss_curve(outcome.rows, title))
     last = outcome.rows[-1]
-    sys.stdout.write(
-        f"{outcome.student}: {outcome.steps:,} steps, {outcome.tokens:,} tokens\n"
-        f"At the end, in nats a token: loss {last['loss']:.3f}, divergence "
-        f"{last['divergence']:.3f}, cross entropy {last['entropy']:.3f}\n"
+    parts = (
+        ("divergence (T\u00b2 KL)", "divergence"),
+        ("cross entropy", "entropy"),
+        ("cosine", "cosine"),
     )
-    if evaluate:
-        _prove(
-            output,
-            {"teacher": teacher, "baseline": baseline},
-            {
-                "valid": valid or None,
-                "paragraphs": paragraphs,
-                "prompts": prompts,
-                "pairs": pairs or (),
-                "swap_list": swap_list,
-                "samples": samples,
-                "device": device,
-                "seed": seed,
-                "confidence": confidence,
-            },
-            quiet,
-        )
+    shown = [f"{called} {last[name]:.3f}" for called, name in parts if last[name] is not None]
+    sys.stdout.write(
+        printable(f"{outcome.student}: {outcome.steps:,} steps, {outcome.tokens:,} tokens")
+        + f"\nAt the end: loss {last['loss']:.3f}; {', '.join(shown)}\n"
+    )
 
 
-def _prove(folder: Path, models: dict[str, Any], given: dict[str, Any], quiet: bool) -> None:
+def _prove(proof: Proof, folder: Path, quiet: bool) -> None:
     """Audit the models, write an audit file for each, and print the student's."""
-    from fairaudit.lm.distill.evaluation import evaluate
+    from fairaudit.lm.distill.folder import Folder
     from fairaudit.report import terminal
     from fairaudit.report.progress import progress
 
     with progress(Console(stderr=True), quiet, "questions to models") as report:
-        found = evaluate(folder, **models, **given, progress=report, warn=_silent if quiet else say)
+        found = proof.of(folder, report)
     for role, audit in found._asdict().items():
         if audit is not None:
-            audit.save(folder / f"audit-{role}.json")
+            audit.save(Folder(folder).audit(role))
     sys.stdout.write("\n")
     terminal.show(found.student, Console(highlight=False), True)
 

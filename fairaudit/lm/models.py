@@ -370,11 +370,12 @@ class Model:
         return Batch(places, pieces, inputs, special == 0)
 
 
-def is_memory(error: RuntimeError) -> bool:
+def is_memory(error: Exception) -> bool:
     """Whether memory was lacking: on a CPU, PyTorch has no error of its own for it."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    lacking = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return lacking or "DefaultCPUAllocator" in str(error)
 
 
 def read_config(folder: Path, called: str) -> Any:

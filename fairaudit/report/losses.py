@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
 
+from fairaudit.report.sheets import printable
+
 #: What is drawn of a row of the log, how it is called, and how it looks.
 _CURVES = (
-    ("divergence", "divergence from the teacher", "#1f5fa8", ""),
+    ("divergence", "divergence from the teacher, T² KL", "#1f5fa8", ""),
     ("entropy", "cross entropy of the next word", "#b3541e", "6 3"),
 )
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 400, 60, 20, 46, 48
@@ -23,7 +26,7 @@ def loss_curve(rows: Sequence[Mapping[str, Any]], title: str) -> str:
     Parameters
     ----------
     rows : sequence of mapping
-        Of the log: ``step``, ``divergence``, ``entropy``.
+        Of the log: ``step``, ``divergence``, ``entropy``; what is None is not drawn.
     title : str
 
     Returns
@@ -31,18 +34,18 @@ def loss_curve(rows: Sequence[Mapping[str, Any]], title: str) -> str:
     str
         An SVG document; the same rows give the same bytes.
     """
-    from html import escape
-
     steps = _means([row["step"] for row in rows])
-    curves = [(_means([row[key] for row in rows]), *look) for key, *look in _CURVES]
+    drawn = [each for each in _CURVES if rows[0][each[0]] is not None]
+    curves = [(_means([row[key] for row in rows]), *look) for key, *look in drawn]
+    title = escape(printable(title))
     top = max(float(values.max()) for values, *_ in curves) * 1.05 or 1.0
     last = float(rows[-1]["step"])
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
         'font-family="sans-serif" font-size="13">',
-        f"<title>{escape(title)}</title>",
+        f"<title>{title}</title>",
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
-        f'<text x="{_LEFT}" y="20" font-weight="bold">{escape(title)}</text>',
+        f'<text x="{_LEFT}" y="20" font-weight="bold">{title}</text>',
         *_axes(last, top),
     ]
     for number, (values, name, colour, dash) in enumerate(curves):

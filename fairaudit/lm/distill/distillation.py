@@ -28,9 +28,10 @@ from fairaudit.lm.distill.processes import Processes, processes
 from fairaudit.lm.distill.settings import Settings
 from fairaudit.lm.distill.store import Store, prepare
 from fairaudit.lm.distill.targets import Teaching
-from fairaudit.lm.distill.trainer import Trainer
+from fairaudit.lm.distill.trainer import Trainer, precision_on
 from fairaudit.lm.distill.vocabulary import counterparts
 from fairaudit.lm.documents import documents
+from fairaudit.lm.models import is_memory
 from fairaudit.lm.swap import Swapper
 
 #: Of a store's form; another one makes it anew.
@@ -133,6 +134,7 @@ class _Distillation:
     ) -> None:
         self._settings, self._swapper, self._own, self._warn = settings, swapper, own, warn
         self._folder = Folder(settings.output)
+        self._precision = precision_on(own.device, settings.precision)
 
     def run(
         self,
@@ -142,28 +144,52 @@ class _Distillation:
         preparing: Callable[[int], None],
     ) -> Outcome:
         self._alone(lambda: self._folder.enter(resume, overwrite))
-        models = Pair(self._settings, self._own.device, self._warn)
+        with self._loading():
+            models = Pair(self._settings, self._own.device, self._warn)
         identity = self._identity(models)
-        self._alone(lambda: self._folder.claim(identity, resume))
-        if resume and (about := self._folder.done()) is not None:
-            self._warn(f"{self._folder.path}: is finished already; nothing to go on with.")
-            return self._outcome(about, int(about["steps"]))
+        if resume:
+            self._alone(lambda: self._folder.check(identity))
+            if (about := self._folder.done()) is not None:
+                self._warn(f"{self._folder.path}: is finished already; nothing to go on with.")
+                return self._outcome(about, int(about["steps"]))
+        teaching = self._teaching(models)
         store = self._own.in_turn(lambda: self._store(models, identity, preparing))
-        given = (self._settings, self._own, models, self._teaching(models))
-        trainer = Trainer(*given, store, self._folder, identity)
-        resumed = trainer.resume(self._warn) if resume else 0
+        with self._loading():
+            given = (self._settings, self._own, models, teaching, store)
+            trainer = Trainer(*given, self._folder, identity)
+            resumed = trainer.resume(self._warn) if resume else 0
+        if not resume:  # all that could be refused has been looked at
+            self._alone(lambda: self._folder.claim(identity))
         trainer.run(progress)
-        about = self._about(identity, models, store, trainer)
+        about = self._about(identity, models, store, trainer, teaching)
         self._alone(lambda: trainer.finish(models, about))
         return self._outcome(self._folder.done() or about, resumed)
 
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        """Say in a sentence that the memory does not suffice for both models."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not is_memory(error):
+                raise
+            raise FairauditError(
+                f"--teacher {self._settings.teacher}: not enough memory on {self._own.device} for "
+                "it and the student. Use a smaller one, or another --device."
+            ) from None
+
     def _teaching(self, models: Pair) -> Teaching:
-        return Teaching(
-            self._settings.teacher_mix,
-            self._settings.gendered_tokens,
-            self._settings.temperature,
-            counterparts(self._swapper.lexicon, models.tokenizer),
-        )
+        settings = self._settings
+        given = (settings.teacher_mix, settings.gendered_tokens, settings.temperature)
+        if settings.teacher_mix == "none":
+            return Teaching(*given)
+        found = counterparts(self._swapper.lexicon, models.tokenizer)
+        if not found.classes and settings.gendered_tokens != "combine":
+            self._warn(
+                f"--gendered-tokens {settings.gendered_tokens}: no word of the list and its "
+                "counterpart are single tokens, so that all words are mixed alike."
+            )
+        return Teaching(*given, found)
 
     def _alone(self, work: Callable[[], None]) -> None:
         """Do something in the first process only, while the others wait."""
@@ -175,7 +201,8 @@ class _Distillation:
             return {}
         words = json.dumps(asdict(self._swapper.lexicon) | {"where": ""}, sort_keys=True)
         return {
-            "settings": self._settings.deciding(),
+            # What "auto" is differs from machine to machine.
+            "settings": self._settings.deciding() | {"precision": self._precision},
             "teacher": models.teacher.name,
             "student": None if models.given is None else models.given.name,
             "words": hashlib.sha256(words.encode()).hexdigest(),
@@ -222,7 +249,12 @@ class _Distillation:
         }
 
     def _about(
-        self, identity: dict[str, Any], models: Pair, store: Store, trainer: Trainer
+        self,
+        identity: dict[str, Any],
+        models: Pair,
+        store: Store,
+        trainer: Trainer,
+        teaching: Teaching,
     ) -> dict[str, Any]:
         packages = ("torch", "transformers", "safetensors")
         return {
@@ -231,7 +263,7 @@ class _Distillation:
             "versions": {"fairaudit": fairaudit.__version__}
             | {name: version(name) for name in packages},
             "processes": self._own.size,
-            "precision": trainer.precision,
+            "precision": self._precision,
             "layers": int(models.student.config.num_hidden_layers),
             "parameters": sum(weights.numel() for weights in models.student.parameters()),
             "corpus": {
@@ -240,6 +272,7 @@ class _Distillation:
                 "blocks": len(store),
                 "blocks_changed": store.changed,
             },
+            "counterparts": len(teaching.counterparts.classes),
             "steps": trainer.total,
             "tokens": trainer.tokens,
         }

@@ -8,7 +8,7 @@ compared, so that what they have in common has no part in the interval of the ch
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +31,7 @@ from fairaudit.lm.likelihood.probes import Probe
 from fairaudit.lm.likelihood.pronouns import SHIPPED, Pronouns
 from fairaudit.lm.likelihood.roles import Roles
 from fairaudit.lm.likelihood.winobias import WinoBias
+from fairaudit.lm.swap import Lexicon
 from fairaudit.metrics.distillation import CHANGES
 from fairaudit.table import Table, Workspace
 
@@ -57,32 +58,15 @@ class Evaluation(NamedTuple):
     baseline: Audit | None
 
 
-def evaluate(
-    student: str | Path,
-    *,
-    teacher: str | Path,
-    baseline: str | Path | None = None,
-    valid: str | Path | Sequence[str | Path] | None = None,
-    paragraphs: bool = False,
-    professions: str | Path = SHIPPED,
-    prompts: Any = None,
-    pairs: str | Path | Sequence[str | Path] = (),
-    swap_list: str | Path | None = None,
-    samples: int = 8,
-    tokens: int = 20,
-    batch: int = 32,
-    device: str = "auto",
-    allow_pickle: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    warn: Callable[[str], None] = lambda message: None,
-    **design: Any,
-) -> Evaluation:
-    """Audit a distilled student, its teacher, and a student to compare it with.
+class Proof:
+    """What a distilled student, its teacher and a student to compare it with are asked.
+
+    Files are read and models are found before any model is loaded.
 
     Parameters
     ----------
-    student, teacher : str or Path
-        Folders of causal language models, or names on the Hugging Face hub. Their vocabularies may
+    teacher : str or Path
+        Folder of a causal language model, or a name on the Hugging Face hub. Vocabularies may
         differ: perplexity is per word.
     baseline : str or Path, optional
         The plainly distilled student.
@@ -97,25 +81,19 @@ def evaluate(
         By default the prompts in `professions`.
     pairs : path, pattern or sequence of them
         CrowS-Pairs, of which the pairs about gender are taken, and WinoBias files.
-    swap_list : path, optional
+    words : path or Lexicon, optional
         Word list for role reversal (TOML); gender by default.
     samples, tokens : int
         Texts for each prompt, 0 for none at all, and new tokens of each at most.
     batch, device, allow_pickle, warn
         See `fairaudit.lm.likelihood.audit.likelihood`.
-    progress : callable
-        Told how many questions were put to models, and of how many.
     **design
         Settings of `fairaudit.assess.Design`; its seed is that of the texts as well.
-
-    Returns
-    -------
-    Evaluation
 
     Raises
     ------
     FairauditError
-        If a file or a model is missing or of another kind; files are read before any model is.
+        If a file or a model is missing or of another kind.
 
     Notes
     -----
@@ -123,27 +101,69 @@ def evaluate(
     "Mitigating Gender Bias in Distilled Language Models via Counterfactual Role Reversal", Findings
     of ACL 2022, as reconstructed; decoding is `generate`'s (nucleus of 0.9).
     """
-    settings = Design(**design)
-    models = {"student": student, "teacher": teacher, "baseline": baseline}
-    given = {role: model for role, model in models.items() if model is not None}
-    for role, model in given.items():
-        checkpoints.find(model, allow_pickle, f"--{role}")
-    if samples < 0:
-        raise FairauditError(f"--samples {samples}: expected 0 (no texts) or more.")
-    # All that is loaded and reported alike, whatever is asked.
-    shared = {"batch": batch, "device": device, "allow_pickle": allow_pickle, "warn": warn}
-    shared |= design
-    questions: list[Question | Texts] = [
-        Question("pronouns", Pronouns([Path(professions)]), shared)
-    ]
-    questions += _perplexity(valid, paragraphs, swap_list, shared)
-    questions += _pairs(pairs, shared)
-    if samples:
-        asked = professions if prompts is None else prompts
-        questions.append(Texts(asked, samples, tokens, shared))
-    for question in questions:
-        question.check()
-    return _concluded(_asked(questions, given, progress), settings)
+
+    def __init__(
+        self,
+        *,
+        teacher: str | Path,
+        baseline: str | Path | None = None,
+        valid: str | Path | Sequence[str | Path] | None = None,
+        paragraphs: bool = False,
+        professions: str | Path = SHIPPED,
+        prompts: Any = None,
+        pairs: str | Path | Sequence[str | Path] = (),
+        words: str | Path | Lexicon | None = None,
+        samples: int = 8,
+        tokens: int = 20,
+        batch: int = 32,
+        device: str = "auto",
+        allow_pickle: bool = False,
+        warn: Callable[[str], None] = lambda message: None,
+        **design: Any,
+    ) -> None:
+        self._design, self._allow_pickle = Design(**design), allow_pickle
+        models = {"teacher": teacher, "baseline": baseline}
+        self._models = {role: model for role, model in models.items() if model is not None}
+        for role, model in self._models.items():
+            checkpoints.find(model, allow_pickle, f"--{role}")
+        if samples < 0:
+            raise FairauditError(f"--samples {samples}: expected 0 (no texts) or more.")
+        # All that is loaded and reported alike, whatever is asked.
+        shared = {"batch": batch, "device": device, "allow_pickle": allow_pickle, "warn": warn}
+        shared |= design
+        self._questions: list[Question | Texts] = [
+            Question("pronouns", Pronouns([Path(professions)]), shared),
+            *_perplexity(valid, paragraphs, words, shared),
+            *_pairs(pairs, shared),
+        ]
+        if samples:
+            asked = professions if prompts is None else prompts
+            self._questions.append(Texts(asked, samples, tokens, shared))
+        for question in self._questions:
+            question.check()
+
+    def of(
+        self,
+        student: str | Path,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Evaluation:
+        """Ask all models.
+
+        Parameters
+        ----------
+        student : str or Path
+            As the teacher.
+        progress : callable
+            Told how many questions were put to models, and of how many.
+
+        Raises
+        ------
+        FairauditError
+            If a model is missing or of another kind.
+        """
+        checkpoints.find(student, self._allow_pickle, "--student")
+        models = {"student": student, **self._models}
+        return _concluded(_asked(self._questions, models, progress), self._design)
 
 
 @dataclass(frozen=True)
@@ -238,7 +258,7 @@ class Documents(Roles):
     paths : sequence of Path
     paragraphs : bool
         Whether a document is what a blank line ends, instead of a line.
-    swap_list : path, optional
+    words : path or Lexicon, optional
 
     Notes
     -----
@@ -248,10 +268,12 @@ class Documents(Roles):
     cluster = "passage"
 
     def __init__(
-        self, paths: Sequence[Path], paragraphs: bool, swap_list: str | Path | None
+        self, paths: Sequence[Path], paragraphs: bool, words: str | Path | Lexicon | None
     ) -> None:
-        super().__init__(paths, None, swap_list)
+        super().__init__(paths, None, words)
         self._paths, self._paragraphs = paths, paragraphs
+        names = Counter(path.name for path in paths)
+        self._called = {path: path.name if names[path.name] == 1 else str(path) for path in paths}
         self._swap = cache(self._swap)
 
     def open(self, workspace: Workspace) -> Table:
@@ -267,7 +289,7 @@ class Documents(Roles):
         texts = self._read(path)
         passages = min(len(texts), _PASSAGES)
         return [
-            (f"{path}:{i * passages // len(texts)}", path.name, text)
+            (f"{path}:{i * passages // len(texts)}", self._called[path], text)
             for i, text in enumerate(texts)
         ]
 
@@ -293,13 +315,13 @@ class Documents(Roles):
 def _perplexity(
     valid: str | Path | Sequence[str | Path] | None,
     paragraphs: bool,
-    swap_list: str | Path | None,
+    words: str | Path | Lexicon | None,
     shared: dict[str, Any],
 ) -> Iterator[Question]:
     if valid is not None:
         several = [valid] if isinstance(valid, str | Path) else valid
-        paths = [Path(path) for path in several]
-        yield Question("perplexity", Documents(paths, paragraphs, swap_list), shared)
+        paths = list(dict.fromkeys(map(Path, several)))
+        yield Question("perplexity", Documents(paths, paragraphs, words), shared)
 
 
 def _pairs(pairs: str | Path | Sequence[str | Path], shared: dict[str, Any]) -> Iterator[Question]:

@@ -70,9 +70,10 @@ def read(path: Path) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``step`` (from 1), ``tokens`` (seen so far), ``loss``, ``divergence``, ``entropy``,
-        ``cosine``, ``learning_rate``, ``gradient_norm``; under ``timing`` ``seconds`` (of this
-        process so far), ``tokens_per_second`` and ``memory`` (bytes at the peak).
+        ``step`` (from 1), ``tokens`` (seen so far), ``loss``, its parts before their weights
+        (``divergence``, ``entropy``, ``cosine``; None of what has no weight), ``learning_rate``,
+        ``gradient_norm``; under ``timing`` ``seconds`` (of this process so far),
+        ``tokens_per_second`` and ``memory`` (bytes at the peak).
 
     Raises
     ------

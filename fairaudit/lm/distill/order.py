@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import numpy as np
@@ -29,10 +28,6 @@ class Order:
     def __init__(self, texts: int, batch: int, seed: int) -> None:
         self.texts, self.batch, self.seed = texts, batch, seed
         self._epoch = lru_cache(maxsize=2)(self._shuffled)
-
-    def steps(self, epochs: float) -> int:
-        """Steps by which each text has been read that often."""
-        return math.ceil(self.texts * epochs / self.batch)
 
     def step(self, number: int) -> Array:
         """Texts of a step, counted from 0, shape (batch,)."""

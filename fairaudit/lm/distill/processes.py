@@ -16,6 +16,7 @@ Result = TypeVar("Result")
 
 #: For how long the others wait for the first, which cuts the corpus into tokens.
 _PATIENCE = timedelta(days=2)
+_STOPPED = "{} process has stopped: see what it says."
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,19 @@ class Processes:
             torch.distributed.all_reduce(tensor)
         return tensor
 
+    def check(self, error: Exception) -> None:
+        """Raise in its place that another process is gone, where it says so.
+
+        Raises
+        ------
+        FairauditError
+        """
+        import torch
+
+        gone = isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+        if self.size > 1 and gone:
+            raise FairauditError(_STOPPED.format("another")) from None
+
     def in_turn(self, work: Callable[[], Result]) -> Result:
         """Do some work in the first, and then in the others.
 
@@ -72,9 +86,14 @@ class Processes:
 
             failed = torch.tensor([float(failure is not None)], device=self.device)
             if self.sum(failed).item() and failure is None:
-                raise FairauditError("the first process has stopped: see what it says.")
+                raise FairauditError(_STOPPED.format("the first"))
         if failure is not None:
             raise failure
+
+
+def is_first() -> bool:
+    """Whether this process is alone, or the first that torchrun has started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager

@@ -61,10 +61,8 @@ class Settings:
     block : int
         Tokens that are read at once.
     epochs : float
-        How often each text is read.
-    steps : int or None
-        Of the optimizer, instead of `epochs`: so that students who read reversed text too learn
-        from as many tokens as those who do not.
+        How many times as much as the corpus is read. With `augment`, too, so that students can be
+        compared: then half of it is reversed, as far as texts have a reversal.
     batch_size : int
         Blocks of one step, of all processes together.
     micro_batch_size : int
@@ -99,7 +97,6 @@ class Settings:
     alpha_cos: float = 0.0
     block: int = 512
     epochs: float = 3.0
-    steps: int | None = None
     batch_size: int = 32
     micro_batch_size: int = 8
     learning_rate: float = 5e-4
@@ -128,6 +125,11 @@ class Settings:
                 "--alpha-ce, --alpha-clm, --alpha-cos: all 0; expected one above 0, or else there "
                 "is nothing to learn."
             )
+        for name, model in (("teacher", self.teacher), ("student", self.student)):
+            if model is not None and Path(model).resolve() == self.output.resolve():
+                raise FairauditError(
+                    f"--output {self.output}: is the {name} as well; expected another folder."
+                )
         if self.student is not None and self.layers is not None:
             raise FairauditError("--student and --layers: a given student has its layers; use one.")
         if not self.corpus or "-" in self.corpus:
@@ -185,10 +187,7 @@ _RANGES: dict[str, _Range] = {
     "precision": _one_of(Precision),
     **{name: _above(0) for name in ("temperature", "epochs", "learning_rate", "clip")},
     **{name: _from(0) for name in ("alpha_ce", "alpha_clm", "alpha_cos", "weight_decay", "seed")},
-    **{
-        name: _from(1)
-        for name in ("layers", "steps", "batch_size", "micro_batch_size", "save_every")
-    },
+    **{name: _from(1) for name in ("layers", "batch_size", "micro_batch_size", "save_every")},
     "chunk": _from(1),
     "block": _from(2),
     "warm_up": (lambda share: 0 <= share < 1, "a share, from 0 up to but not 1"),

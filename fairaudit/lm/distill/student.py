@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fairaudit.exceptions import FairauditError
+from fairaudit.lm.checkpoints import first_line
 
 
 def kept_layers(teacher: int, student: int) -> list[int]:
@@ -52,7 +53,7 @@ def shrunk(teacher: Any, layers: int, called: str = "--teacher") -> Any:
             f"--layers {layers}: the teacher has {depth}; expected a number from 1 to {depth}."
         )
     kept = kept_layers(depth, layers)
-    student = type(teacher)(_config(teacher.config, kept))
+    student = type(teacher)(_config(teacher.config, kept, called))
     # In the teacher's dtype on the teacher's device, as its state is copied.
     student = student.to(dtype=teacher.dtype, device=teacher.device)
     state = _renumbered(teacher.state_dict(), _layers_name(teacher, depth, called), kept)
@@ -67,15 +68,21 @@ def shrunk(teacher: Any, layers: int, called: str = "--teacher") -> Any:
     return student
 
 
-def _config(config: Any, kept: Sequence[int]) -> Any:
-    """The settings of a model with some of the layers."""
+def _config(config: Any, kept: Sequence[int], called: str) -> Any:
+    """The settings of a model with some of the layers, as they will be read again."""
     depth, own = config.num_hidden_layers, copy.deepcopy(config)
     own.num_hidden_layers = len(kept)
     for name, value in vars(config).items():
         # Lists with an entry for each layer, such as kinds of attention.
-        if isinstance(value, list) and len(value) == depth and name.startswith("layer"):
+        if isinstance(value, list) and len(value) == depth and "layer" in name:
             setattr(own, name, [value[i] for i in kept])
-    return own
+    try:
+        return type(config).from_dict(own.to_dict())
+    except (ValueError, TypeError, LookupError) as error:
+        raise FairauditError(
+            f"{called}: its settings do not say what {len(kept)} of its {depth} layers are "
+            f"({first_line(error)}) Give a student with --student."
+        ) from None
 
 
 def _layers_name(model: Any, depth: int, called: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
@@ -49,7 +50,6 @@ class Trainer:
     ----------
     total, step, tokens : int
         Steps in all, steps done, and tokens read by then.
-    precision : str
     """
 
     def __init__(
@@ -72,14 +72,17 @@ class Trainer:
         self._settings, self._own, self._store = settings, own, store
         self._folder, self._identity = folder, identity
         self._model = models.student
-        self.precision = _precision(settings.precision, own.device)
-        dtype = getattr(torch, self.precision)
+        dtype = getattr(torch, precision_on(own.device, settings.precision))
         self._teacher = Teacher(models.teacher.network, teaching, dtype)
         self._learner = _wrapped(_learner()(self._model, settings, dtype, own.device), own)
         self._optimizer = _optimizer(self._model, settings)
         texts = len(store) + (store.changed if settings.augment else 0)
         self._order = Order(texts, settings.batch_size, settings.seed)
-        self.total = settings.steps or self._order.steps(settings.epochs)
+        # As many with reversed texts as without.
+        self.total = math.ceil(len(store) * settings.epochs / settings.batch_size)
+        # Parts without a weight are not computed.
+        weights = {"entropy": settings.alpha_clm, "cosine": settings.alpha_cos}
+        self._left_out = {part: None for part, weight in weights.items() if not weight}
         self.step = self.tokens = 0
         self._good: Path | None = None
 
@@ -140,7 +143,6 @@ class Trainer:
                 return
             rows.sync()
             state = {"step": self.step, "tokens": self.tokens, "identity": self._identity}
-            state["position"] = self.step * self._settings.batch_size
             folder = self._folder.checkpoints
             self._good = checkpoint.save(folder, self._model, self._optimizer, state).folder
 
@@ -162,21 +164,21 @@ class Trainer:
         step, model = self.step, self._model
         parts, tokens = self._gradients(step)
         norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), self._settings.clip))
-        self._check(step, parts, norm)
+        self._check(step, parts["loss"], norm)
         rate = self._settings.rate(step, self.total)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
         self._optimizer.zero_grad()
         self.step, self.tokens = step + 1, self.tokens + tokens
-        row = {"step": self.step, "tokens": self.tokens, **parts}
+        row = {"step": self.step, "tokens": self.tokens, **parts, **self._left_out}
         return row | {"learning_rate": rate, "gradient_norm": norm}
 
     def _gradients(self, step: int) -> tuple[dict[str, float], int]:
         """Add up the gradients of a step; the loss with its parts, and the tokens read.
 
         All means are over the whole step, so that neither the number of processes nor the size of
-        a micro-batch changes them.
+        a micro-batch changes them, but for what dropout draws.
         """
         import torch
 
@@ -203,11 +205,11 @@ class Trainer:
             return nullcontext()
         return self._learner.no_sync()
 
-    def _check(self, step: int, parts: dict[str, float], norm: float) -> None:
-        if np.isfinite([parts["loss"], norm]).all():
+    def _check(self, step: int, loss: float, norm: float) -> None:
+        if np.isfinite([loss, norm]).all():
             return
         raise FairauditError(
-            f"{self._folder.path}: step {step + 1}: the loss is {parts['loss']:g}, its gradient "
+            f"{self._folder.path}: step {step + 1}: the loss is {loss:g}, its gradient "
             f"{norm:g}; expected numbers. {self._last_good()} Begin anew with a lower "
             "--learning-rate, or with --precision float32."
         )
@@ -230,14 +232,15 @@ class Trainer:
         try:
             yield
         except (RuntimeError, MemoryError) as error:
-            if not isinstance(error, MemoryError) and not is_memory(error):
+            self._own.check(error)
+            if not is_memory(error):
                 raise
             size = self._settings.micro_batch_size
+            less = f"Go on with --resume --micro-batch-size {size // 2}, or begin"
             raise FairauditError(
                 f"--micro-batch-size {size}: not enough memory at step {self.step + 1} for {size} "
-                f"blocks of {self._settings.block:,} tokens. {self._last_good()} Go on with "
-                f"--resume --micro-batch-size {max(1, size // 2)}, or begin with a smaller "
-                "--block."
+                f"blocks of {self._settings.block:,} tokens. {self._last_good()} "
+                f"{less if size > 1 else 'Begin'} with a smaller --block."
             ) from None
 
     def _last_good(self) -> str:
@@ -246,8 +249,8 @@ class Trainer:
         return f"The last good checkpoint is {self._good}."
 
 
-def _precision(wanted: str, device: str) -> str:
-    """In which numbers matrices are multiplied."""
+def precision_on(device: str, wanted: str = "auto") -> str:
+    """In which numbers matrices are multiplied: ``bfloat16`` or ``float32``."""
     import torch
 
     if wanted != "auto":

@@ -32,7 +32,7 @@ class Roles(Probe):
     source : path, pattern, sequence of paths or data frame
     column : str, optional
         Column of texts; None for text files, in which each line is a text.
-    swap_list : str or Path, optional
+    words : str, Path or Lexicon, optional
         Word list for role reversal (TOML); gender by default.
     """
 
@@ -43,12 +43,16 @@ class Roles(Probe):
     window = True
 
     def __init__(
-        self, source: Any, column: str | None = None, swap_list: str | Path | None = None
+        self,
+        source: Any,
+        column: str | None = None,
+        words: str | Path | Lexicon | None = None,
     ) -> None:
         self._source, self._column = source, column
-        self.lexicon = Lexicon.default() if swap_list is None else Lexicon.read(swap_list)
+        given = words if isinstance(words, Lexicon) or words is None else Lexicon.read(words)
+        self.lexicon = given or Lexicon.default()
         self._swap = Swapper(self.lexicon).swap
-        self._own = swap_list is not None
+        self._own = words is not None
         self.fields = self.scored = (column or _LINES,)
         self._changed = self._used = 0
         self._masked = False

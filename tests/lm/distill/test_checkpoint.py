@@ -64,7 +64,7 @@ def killed(chosen, resume, step, delay):
 
 def test_killed_three_times_it_ends_as_if_it_never_was(tmp_path, gpt2):
     """With dropout, both pieces of the loss, and texts of two lengths; to the last bit."""
-    given = {"teacher_mix": "mean", "augment": True, "epochs": 6, "save_every": 4}
+    given = {"teacher_mix": "mean", "augment": True, "epochs": 12, "save_every": 4}
     whole = distill(settings(tmp_path, gpt2, output="whole", **given))
     assert len(whole.rows) > 50
     chosen = settings(tmp_path, gpt2, **given)
@@ -124,6 +124,7 @@ def test_a_finished_one_is_left_alone(tmp_path, gpt2):
         ({"temperature": 3.0}, r"--temperature 3.0 \(was 2.0\)"),
         ({"layers": 2, "seed": 5}, r"--layers 2 \(was 1\); --seed 5 \(was 0\)"),
         ({"teacher_mix": "max"}, r"--teacher-mix max \(was none\)"),
+        ({"precision": "bfloat16"}, r"--precision bfloat16 \(was float32\)"),
     ],
 )
 def test_other_settings_are_refused_by_name(tmp_path, gpt2, options, message):

@@ -12,7 +12,7 @@ from fairaudit.audit import Audit
 from fairaudit.exceptions import FairauditError
 from fairaudit.lm.distill import evaluation
 from fairaudit.lm.distill.comparison import Change, by_group, side_by_side
-from fairaudit.lm.distill.evaluation import Documents, evaluate
+from fairaudit.lm.distill.evaluation import Documents, Proof
 from fairaudit.lm.generate.audit import generate
 from fairaudit.lm.generate.prompts import open_prompts, open_texts
 from fairaudit.lm.likelihood.audit import likelihood
@@ -85,6 +85,10 @@ def pairs(world):
         ]
         (world / f"{name}_stereotyped_type1.txt.dev").write_text("\n".join(lines))
     return [world / "crows.csv", world / "pro_stereotyped_type1.txt.dev"]
+
+
+def evaluate(student, progress=lambda done, total: None, **given):
+    return Proof(**given).of(student, progress)
 
 
 @pytest.fixture(scope="session")
@@ -364,6 +368,21 @@ def test_several_texts_are_told_apart(world, models, texts):
         if r.metric == "perplexity" and r.variant == {"probe": "perplexity"}
     }  # fmt: skip
     assert words == {"(all)": 339 + 8, "valid.txt": 339, "more.txt": 8}
+
+
+def test_a_text_counts_once_and_has_a_name_of_its_own(tmp_path):
+    paths = [tmp_path / name / "a.txt" for name in ("one", "two")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text("He left.\n")
+    with Workspace() as workspace:
+        table = Documents(paths, False, None).open(workspace)
+        files = table.rows("SELECT file FROM (" + table.select + ")")
+    assert [file for (file,) in files] == [str(path) for path in paths]
+    (question,) = evaluation._perplexity([paths[0], str(paths[0])], False, None, {})
+    with Workspace() as workspace:
+        question.probe.open(workspace)
+    assert question.probe.by == []
 
 
 def test_what_one_model_cannot_read_is_left_out_of_the_comparison(world, texts, tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import transformers
 
 from fairaudit.exceptions import FairauditError
 from fairaudit.lm.distill.student import check_vocabularies, kept_layers, shrunk
@@ -39,6 +40,29 @@ def test_the_head_is_tied_where_the_teachers_is():
 def test_a_student_is_no_deeper_than_its_teacher(layers):
     with pytest.raises(FairauditError, match="expected a number from 1 to 2"):
         shrunk(tiny.model("gpt2"), layers)
+
+
+def test_kinds_of_layers_go_with_the_layers():
+    """Of SmolLM3 a list says which layers know positions."""
+    sizes = {"vocab_size": 64, "hidden_size": 16, "intermediate_size": 16, "pad_token_id": 0}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    config = transformers.SmolLM3Config(
+        **sizes, **heads, num_hidden_layers=4, no_rope_layers=[1, 1, 1, 0]
+    )
+    student = shrunk(transformers.SmolLM3ForCausalLM(config), 2)
+    assert student.config.no_rope_layers == [1, 0]
+
+
+def test_settings_that_cannot_be_read_again_are_refused(monkeypatch):
+    """Better now than when the student is saved, after days."""
+
+    def contradictory(settings):
+        raise ValueError("4 kinds of layers, but 2 layers")
+
+    teacher = tiny.model("llama", layers=4)
+    monkeypatch.setattr(transformers.LlamaConfig, "from_dict", contradictory)
+    with pytest.raises(FairauditError, match=r"what 2 of its 4 layers are \(4 kinds of layers, bu"):
+        shrunk(teacher, 2)
 
 
 def test_vocabularies_must_agree():

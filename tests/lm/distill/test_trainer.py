@@ -1,6 +1,7 @@
 """Distillation from end to end, with tiny models."""
 
 import json
+import math
 import resource
 from dataclasses import replace
 from typing import get_args
@@ -13,16 +14,19 @@ from safetensors.torch import load_file
 
 from fairaudit.exceptions import FairauditError
 from fairaudit.lm import checkpoints
+from fairaudit.lm.distill import losses as losses_module
+from fairaudit.lm.distill import teacher as teacher_module
 from fairaudit.lm.distill.alignment import UNALIGNED
 from fairaudit.lm.distill.distillation import distill
 from fairaudit.lm.distill.order import Order
+from fairaudit.lm.distill.processes import Processes
 from fairaudit.lm.distill.store import Store
 from fairaudit.lm.distill.student import shrunk
 from fairaudit.lm.distill.targets import Mix, Teaching
 from fairaudit.lm.distill.teacher import Teacher, check_head
 from fairaudit.lm.distill.vocabulary import counterparts
 from fairaudit.lm.language_models import LanguageModel
-from fairaudit.lm.swap import Lexicon
+from fairaudit.lm.swap import Lexicon, Swapper
 from tests.lm import tiny
 from tests.lm.distill.worlds import NEUTRAL, free_port, losses, rows, settings, started
 
@@ -202,6 +206,28 @@ def test_neither_micro_batches_nor_chunks_change_the_losses(tmp_path, llama):
         np.testing.assert_allclose(losses(other), losses(first), rtol=1e-4)
 
 
+def test_logits_are_never_there_of_more_tokens_than_a_chunk(tmp_path, llama, monkeypatch):
+    made, original = [], losses_module.product
+
+    def product(hidden, head, room):
+        made.append((len(hidden), head.shape[1]))
+        return original(hidden, head, room)
+
+    for module in (losses_module, teacher_module):
+        monkeypatch.setattr(module, "product", product)
+    outcome = distill(settings(tmp_path, llama, epochs=0.1, chunk=5, teacher_mix="mean"))
+    words = LanguageModel(outcome.student, "x").network.config.vocab_size
+    assert {width for _, width in made} == {words}
+    assert max(tokens for tokens, _ in made) == 5
+    assert sum(tokens for tokens, _ in made) > outcome.tokens
+
+
+def test_what_has_no_weight_is_not_there(tmp_path, llama):
+    (row, *_) = distill(settings(tmp_path, llama, alpha_clm=0.0, epochs=0.1)).rows
+    assert (row["entropy"], row["cosine"]) == (None, None)
+    assert row["loss"] == pytest.approx(0.5 * row["divergence"])
+
+
 def test_the_same_seed_gives_the_same_student(tmp_path, gpt2):
     """Dropout and all; another seed another, and the caller's random numbers are left alone."""
     torch.manual_seed(7)
@@ -246,7 +272,6 @@ def test_bfloat16_is_close_to_float32(tmp_path, llama):
 
 def test_each_epoch_reads_each_text_once():
     order = Order(10, 4, seed=3)
-    assert order.steps(2) == 5
     read = np.concatenate([order.step(k) for k in range(5)])
     first, second = read[:10], read[10:]
     assert sorted(first) == sorted(second) == list(range(10))
@@ -263,15 +288,13 @@ def test_the_rate_rises_and_falls(tmp_path, llama):
     np.testing.assert_allclose(rates, [0.005, 0.01, *0.01 * np.arange(6, 0, -1) / 6])
 
 
-def test_steps_instead_of_epochs(tmp_path, llama):
-    given = {"steps": 3, "epochs": 50, "teacher_mix": "mean"}
+def test_with_reversed_texts_as_much_is_read(tmp_path, llama):
     plain, more = (
-        distill(settings(tmp_path, llama, output=str(augment), augment=augment, **given))
+        distill(settings(tmp_path, llama, output=str(augment), augment=augment, epochs=0.5))
         for augment in (False, True)
     )
-    assert plain.steps == more.steps == plain.rows[-1]["step"] == 3
-    # Reversed texts are a little longer or shorter than blocks.
-    assert more.tokens == pytest.approx(plain.tokens, rel=0.1)
+    assert plain.steps == more.steps == math.ceil(plain.about["corpus"]["blocks"] / 2 / 8)
+    assert more.tokens == pytest.approx(plain.tokens, rel=0.1)  # reversals are not all as long
 
 
 def test_the_first_step_is_as_long_as_its_rate(tmp_path, llama):
@@ -363,12 +386,26 @@ def test_what_does_not_do_is_refused(tmp_path, gpt2, options, message, monkeypat
     assert not chosen.output.exists()
 
 
-@pytest.mark.parametrize("text", [b"", b"Too little.\n", b"\xff\xfe\x00"])
-def test_a_corpus_that_does_not_do(tmp_path, gpt2, text):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "0 tokens of 0 documents; expected 24 or more, a block"),
+        (b"Too little.\n", "tokens of 1 documents; expected 24 or more, a block"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+    ],
+)
+def test_a_corpus_that_does_not_do(tmp_path, gpt2, text, message):
     chosen = settings(tmp_path, gpt2)
     (tmp_path / "corpus.txt").write_bytes(text)
-    with pytest.raises(FairauditError, match="expected 24 or more, a block|not UTF-8"):
+    with pytest.raises(FairauditError, match=message):
         distill(chosen)
+
+
+def test_a_list_that_no_token_is_of_is_said(tmp_path, llama):
+    said = []
+    words = Swapper(Lexicon("x", pairs=(("works at", "sleeps at"),)))
+    distill(settings(tmp_path, llama, teacher_mix="mean", epochs=0.1), words, warn=said.append)
+    assert any("so that all words are mixed alike" in each for each in said)
 
 
 def test_a_masked_teacher_is_refused(tmp_path, language_models):
@@ -440,6 +477,28 @@ def test_too_little_memory(tmp_path, llama, monkeypatch):
         distill(chosen)
     assert len((chosen.output / "log.jsonl").read_text().splitlines()) == 4
     distill(replace(chosen, micro_batch_size=1), resume=True)
+
+
+def test_too_little_memory_for_the_models(tmp_path, llama, monkeypatch):
+    monkeypatch.setattr(Teacher, "__init__", lambda *given: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        distill(settings(tmp_path, llama))
+
+    def full(*given):
+        raise MemoryError
+
+    monkeypatch.setattr(Teacher, "__init__", full)
+    with pytest.raises(FairauditError, match="not enough memory on cpu for it and the student"):
+        distill(settings(tmp_path, llama))
+
+
+def test_another_process_that_is_gone():
+    several, alone = Processes(1, 2, "cpu"), Processes(0, 1, "cpu")
+    error = RuntimeError("[gloo/transport/tcp/pair.cc:525] Connection closed by peer")
+    with pytest.raises(FairauditError, match="another process has stopped"):
+        several.check(error)
+    several.check(RuntimeError("shapes differ"))
+    alone.check(error)
 
 
 def test_a_full_disk(tmp_path, llama):
