@@ -145,8 +145,8 @@ def newcombe(a: Array, interval_a: Interval, b: Array, interval_b: Interval) -> 
     """
     (low_a, high_a), (low_b, high_b) = interval_a, interval_b
     difference = a - b
-    low = difference - np.sqrt((a - low_a) ** 2 + (high_b - b) ** 2)
-    high = difference + np.sqrt((high_a - a) ** 2 + (b - low_b) ** 2)
+    low = difference - np.hypot(a - low_a, high_b - b)
+    high = difference + np.hypot(high_a - a, b - low_b)
     return low, high
 
 
