@@ -93,7 +93,8 @@ def correlate(
         The group of audit files whose value is the model's score, such as ``C6``, or
         ``attribute=group`` where several are called so.
     na : sequence of str
-        What stands for a missing value.
+        What stands for a missing model, group, domain or score. Of tables with a column of
+        groups, rows without one are left out.
     **design
         Settings of `Design`; of use are ``confidence``, ``correction``, ``resamples``, ``seed``.
 
@@ -327,7 +328,7 @@ def _records(domains: Sequence[_Domain], first: Side, second: Side) -> Records:
     dropped = Counter({f"models of the {first.name} side only": len(first.models - shared)})
     dropped[f"models of the {second.name} side only"] = len(second.models - shared)
     dropped["models of no domain with a coefficient"] = len(shared - used)
-    dropped["rows without a model or a score"] = first.missing + second.missing
+    dropped["rows without a model, a group or a score"] = first.missing + second.missing
     total = len(every) + first.missing + second.missing
     return Records(total, len(used), {why: n for why, n in dropped.items() if n})
 

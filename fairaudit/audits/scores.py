@@ -113,7 +113,7 @@ class Side:
     scores : dict
         Domain to model to group to score.
     missing : int
-        Rows, or audit files, without a model or a score.
+        Rows without a model, a group or a score; audit files without a score.
     single : bool
         Whether audit files give one score for each model, not one for each group.
     """
@@ -195,19 +195,19 @@ class Side:
         for name in ("model", "score"):
             table.column(name)
         labels = [name for name in ("model", "group", DOMAIN) if name in table.names]
-        row = 0
+        row, gone = 0, {None, "", *na}
         for batch in table.scan(labels=labels, numbers=["score"], missing_values=na):
             cells = [batch.labels.get(name, [None] * batch.records) for name in labels]
             for values, score in zip(zip(*cells, strict=True), batch.numbers["score"], strict=True):
                 row += 1
-                found = dict(zip(labels, values, strict=True))
-                model = found["model"]
-                if model is None or model in na or not np.isfinite(score):
+                known = {name: c for name, c in zip(labels, values, strict=True) if c not in gone}
+                lacks = any(name in labels and name not in known for name in ("model", "group"))
+                if lacks or not np.isfinite(score):
                     self.missing += 1
                     continue
-                group = None if "group" not in found else found["group"] or MISSING
                 where = f"{table.name}, row {row}"
-                self._add(where, found.get(DOMAIN), model, group, float(score))
+                about = known.get(DOMAIN), str(known["model"]), known.get("group")
+                self._add(where, *about, float(score))
 
 
 def read_sides(

@@ -9,6 +9,7 @@ import typer
 
 from fairaudit.cli.app import command, say
 from fairaudit.cli.options import OUTPUT, Quiet, option
+from fairaudit.exceptions import FairauditError
 
 if TYPE_CHECKING:
     from fairaudit.lm.swap import Coverage
@@ -67,6 +68,7 @@ def swap(
     """
     from fairaudit.lm.swap.files import read_lexicon, reverse_table, reverse_text
 
+    _refuse_idle(column, paragraphs, report, quiet)
     lexicon = read_lexicon(words, names)
     if column:
         coverage = reverse_table(file, column, output, lexicon, only_changed)
@@ -76,6 +78,17 @@ def swap(
         _tell(coverage, "texts" if column else "paragraphs" if paragraphs else "lines", output)
         if report:
             _report(coverage)
+
+
+def _refuse_idle(column: list[str] | None, paragraphs: bool, report: bool, quiet: bool) -> None:
+    """Refuse options that would do nothing."""
+    if column and paragraphs:
+        raise FairauditError(
+            "--paragraphs is for a text, and of a table --column names each cell is reversed "
+            "whole: leave it out."
+        )
+    if report and quiet:
+        raise FairauditError("--report says what was replaced, --quiet forbids it: drop one.")
 
 
 def _tell(coverage: Coverage, what: str, output: Path | None) -> None:

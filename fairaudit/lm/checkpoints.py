@@ -154,9 +154,17 @@ def _settings(folder: Path, called: str) -> Iterator[tuple[str, Any]]:
 
 def _holds(content: Any, key: str) -> bool:
     """Whether a key stands anywhere in parsed JSON with a value."""
-    if isinstance(content, dict):
-        return bool(content.get(key)) or any(_holds(item, key) for item in content.values())
-    return isinstance(content, list) and any(_holds(item, key) for item in content)
+    # Not by recursion: a hostile file may be nested as deep as Python's stack.
+    waiting = [content]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if item.get(key):
+                return True
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return False
 
 
 def _check_weights(folder: Path, called: str, allow_pickle: bool | None) -> None:

@@ -166,7 +166,7 @@ class LanguageModel(Model):
         """The piece after the token that stands for the start, where it has none."""
         if self.start is None or piece.tokens[0] == self.start:
             return piece
-        kinds = None if piece.kinds is None else [piece.kinds[0], *piece.kinds]
+        kinds = None if piece.kinds is None else [piece.kinds[0], *piece.kinds][: self.context]
         spans, special = [(0, 0), *piece.spans], [1, *piece.special]
         most = self.context or len(special)
         return Piece(

@@ -327,7 +327,7 @@ class Model:
         """The results of a batch, or None where the memory did not suffice."""
         try:
             return work(self._batch(places, [pieces[i] for i in places]))
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_memory(error):
                 raise
         return None

@@ -4,7 +4,7 @@ Counts of one record: records (1); sensitivity (its accumulated prediction sensi
 (1 where role reversal changes its text); counterfactual_distance (total variation between the
 predictions of the text and of its reversal) and flips (1 where the predicted class differs), both
 0 where the text does not change; value_distance (mean total variation between the prediction of a
-record of a table and those with each other value of the protected column).
+record of a table and those with other values of the protected column).
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def counterfactual_flip_rate(c: Counts) -> Any:
 def changed_value(c: Counts) -> Any:
     """Mean total variation of the predictions when the protected value alone is changed.
 
-    Of each record the mean of sum_k abs(f_k - f_k') / 2 over the other values of its column.
+    Of each record the mean of sum_k abs(f_k - f_k') / 2 over the other values of its column;
+    of a column of numbers, over up to 20 of them.
 
     Examples
     --------

@@ -26,13 +26,12 @@ class Correlation:
     Attributes
     ----------
     value : float
-        The coefficient; nan for fewer than three units, or where one number does not vary.
+        The coefficient; nan for fewer than three units, where one number does not vary, or where
+        one is not finite.
     low, high : float
         Its interval; nan where there is none.
     p_value : float
         Two-sided: of all ways to pair the numbers anew, the share with as large a coefficient.
-    exact : bool
-        Whether all ways were counted, not a sample of them.
     n : int
         Units.
     sums : mapping of str to float
@@ -43,7 +42,6 @@ class Correlation:
     low: float
     high: float
     p_value: float
-    exact: bool
     n: int
     sums: Mapping[str, float]
 
@@ -102,16 +100,19 @@ def correlation(
     Examples
     --------
     >>> found = correlation(np.array([1.0, 2, 3, 4]), np.array([1.0, 3, 2, 4]), ranked=True)
-    >>> round(found.value, 6), found.exact, round(found.p_value, 6)
-    (0.8, True, 0.333333)
+    >>> round(found.value, 6), round(found.p_value, 6)
+    (0.8, 0.333333)
     """
     x, y = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        nothing, nan = np.zeros(0), math.nan
+        return Correlation(nan, nan, nan, nan, len(x), _sums(nothing, nothing))
     own = (ranks(x), ranks(y)) if ranked else (x, y)
     value = float(coefficients(*own)) if len(x) >= 3 else math.nan
     name = "spearman" if ranked else "pearson"
     low, high = interval(x, y, ranked, confidence, resamples, seeded(seed, name, "interval"))
-    p_value, exact = permutation_p(*own, resamples, seeded(seed, name, "permutation"))
-    return Correlation(value, low, high, p_value, exact, len(x), _sums(*own))
+    p_value = permutation_p(*own, resamples, seeded(seed, name, "permutation"))
+    return Correlation(value, low, high, p_value, len(x), _sums(*own))
 
 
 def _sums(x: Array, y: Array) -> dict[str, float]:
@@ -163,24 +164,22 @@ def interval(
     return math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half)
 
 
-def permutation_p(
-    x: Array, y: Array, resamples: int, generator: np.random.Generator
-) -> tuple[float, bool]:
-    """Two-sided p-value of a coefficient, and whether it is exact.
+def permutation_p(x: Array, y: Array, resamples: int, generator: np.random.Generator) -> float:
+    """Two-sided p-value of a coefficient.
 
     Exact where there are no more than `resamples` orders, or 40,320 (eight units); otherwise of a
     sample, in which the order that was seen counts as one (Phipson & Smyth, "Permutation p-values
     should never be zero", 2010).
     """
     if len(x) < 3 or np.isnan(coefficients(x, y)):
-        return math.nan, False
+        return math.nan
     seen = abs(float(coefficients(x, y))) - _EQUAL
     exact = len(x) <= 8 or math.factorial(len(x)) <= resamples
     reached = total = 0
     for orders in _orders(len(x), exact, resamples, generator):
         reached += int((np.abs(coefficients(x[None], y[orders])) >= seen).sum())
         total += len(orders)
-    return (reached / total, True) if exact else ((reached + 1) / (total + 1), False)
+    return reached / total if exact else (reached + 1) / (total + 1)
 
 
 def _orders(n: int, exact: bool, resamples: int, generator: np.random.Generator) -> Iterator[Array]:

@@ -14,7 +14,6 @@ from fairaudit.audits.correlate import correlate
 from fairaudit.audits.errors import errors
 from fairaudit.audits.wer import wer
 from fairaudit.cli import app
-from fairaudit.cli import correlate as command
 from fairaudit.exceptions import FairauditError
 from fairaudit.report.correlations import correlation_sheets
 from fairaudit.stats.correlation import correlation
@@ -251,7 +250,7 @@ def test_an_audit_without_a_value_is_counted(audits):
     empty = [replace(row, value=None) for row in audit.estimates]
     replace(audit, estimates=tuple(empty)).save(folder / "m05.json")
     found = correlate(scores(1, "fm", MODELS[:6], domain="sex"), str(folder / "*.json"))
-    assert found.records.dropped["rows without a model or a score"] == 1
+    assert found.records.dropped["rows without a model, a group or a score"] == 1
 
 
 @pytest.mark.parametrize(
@@ -275,12 +274,27 @@ def test_rows_without_a_score_are_counted():
     a = scores(1, ["x", "y", "z"])
     a.loc[a.model == "m01", "score"] = np.nan
     audit = correlate(a, scores(2, ["x", "y", "z"]))
-    assert audit.records.dropped["rows without a model or a score"] == 3
+    assert audit.records.dropped["rows without a model, a group or a score"] == 3
     assert audit.records.used == 11
 
 
+def test_missing_values_are_no_groups_and_no_domains(tmp_path):
+    a, b = scores(1, ["x", "y", "z"]), scores(2, ["x", "y", "z"])
+    whole = correlate(a[a.group != "z"], b[b.group != "z"])
+    for gap in (None, "NA", ""):
+        path = tmp_path / "a.csv"
+        a.assign(group=a.group.replace("z", gap)).to_csv(path, index=False)
+        audit = correlate(path, b.assign(group=b.group.replace("z", "NA")))
+        assert value(audit) == value(whole)
+        assert audit.records.dropped == {"rows without a model, a group or a score": 24}
+        assert (audit.records.total, audit.records.used) == (36, 12)
+    named = correlate(a.assign(domain="unknown"), b, na=["unknown"])
+    assert value(named) == value(correlate(a, b))
+    own = correlate(a.assign(group=a.group.replace("z", "NA")), b, na=["none"])
+    assert "left out, as not all have them: NA, z." in said(own)
+
+
 def test_command(tmp_path):
-    assert command
     for name, seed in (("in.csv", 1), ("out.csv", 2)):
         scores(seed, ["x", "y"]).to_csv(tmp_path / name, index=False)
     given = ["--intrinsic", str(tmp_path / "in.csv"), "--extrinsic", str(tmp_path / "out.csv")]

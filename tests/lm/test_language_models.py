@@ -66,6 +66,21 @@ def test_windows_score_a_text_that_is_longer_than_the_context(language_models):
     np.testing.assert_allclose(windowed[: len(cut)], cut, atol=1e-5)
 
 
+def test_token_types_are_cut_like_the_tokens(language_models):
+    model, plain = (load(language_models["gpt2"]) for _ in range(2))
+    model._tokenizer.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    long = " ".join(tiny.SENTENCES[:12])
+    [piece] = model.read([long]).pieces
+    assert len(piece.kinds) == len(piece.tokens) == tiny.CONTEXT
+    [question] = model.questions(piece)
+    assert len(question.piece.kinds) == tiny.CONTEXT
+    # GPT-2 adds the embedding of the token that is the type.
+    with torch.no_grad():
+        model._model.transformer.wte.weight[0] = plain._model.transformer.wte.weight[0] = 0
+    found, expected = (each.log_likelihood([long])[0] for each in (model, plain))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_no_text_has_no_tokens(language_models):
     for kind in ("gpt2", "bert"):
         assert [len(each) for each in load(language_models[kind]).log_likelihood([""])] == [0]
@@ -180,14 +195,15 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
     assert "its weights are broken" in refused(lambda: load(tmp_path).log_likelihood(["He"]))
 
 
-def test_memory_that_does_not_suffice_halves_the_batch(language_models, monkeypatch):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+def test_memory_that_does_not_suffice_halves_the_batch(error, language_models, monkeypatch):
     said = []
     model = load(language_models["gpt2"], batch=4, warn=said.append)
     right, answer = model.log_likelihood(TEXTS * 2), model._answer
 
     def short(batch, questions):
         if len(questions) > 1:
-            raise torch.OutOfMemoryError("out of memory")
+            raise error("out of memory")
         return answer(batch, questions)
 
     monkeypatch.setattr(model, "_answer", short)

@@ -29,14 +29,14 @@ from fairaudit.assess import Assessment, Design, conclude, defined
 from fairaudit.audit import Audit, Comparison, Explanation, Records
 from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Attribute, Grouping
-from fairaudit.lm.ceat.effects import Variance, magnitude, sample
+from fairaudit.lm.ceat.effects import QUANTILES, Variance, magnitude, sample
 from fairaudit.lm.ceat.embeddings import Pooling
 from fairaudit.lm.ceat.gathering import Gatherer
 from fairaudit.lm.ceat.intersections import detect
 from fairaudit.lm.ceat.options import Options, digest, tests_named
 from fairaudit.lm.ceat.pulls import effects
 from fairaudit.lm.ceat.static import static
-from fairaudit.lm.ceat.stimuli import AssociationTest
+from fairaudit.lm.ceat.stimuli import AssociationTest, NoWordsError, listed
 from fairaudit.lm.ceat.store import Store
 from fairaudit.lm.ceat.vectors import read_vectors
 from fairaudit.metrics import METRICS, Metric
@@ -44,11 +44,8 @@ from fairaudit.selection import Selection
 from fairaudit.sources import File, named
 from fairaudit.stats.sums import Sums
 
-#: Words listed in a note; the explanations have all.
-_LISTED = 10
 _TEST = Attribute("test", ("test",))
 _TEMPLATES = "Sentences are templates: they tell what the words bring along, not how they are used."
-_QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
 def ceat(
@@ -256,7 +253,7 @@ class _Chosen:
 
     asked: Sequence[AssociationTest]
     tests: Sequence[AssociationTest]
-    left_out: Mapping[str, str]
+    left_out: Mapping[str, NoWordsError]
 
     @classmethod
     def of(
@@ -276,11 +273,11 @@ class _Chosen:
         for test in asked:
             try:
                 tests.append(test.only(known))
-            except FairauditError as error:
-                left_out[test.name] = str(error)
+            except NoWordsError as error:
+                left_out[test.name] = error
         if tests:
             return cls(asked, tests, left_out)
-        first = next(iter(left_out.values())).replace(". Use a larger text, or other words.", "")
+        first = next(iter(left_out.values())).fault
         if len(left_out) > 1:
             first = (
                 f"not one of {len(left_out)} tests has words of all its lists. The first: {first}"
@@ -305,10 +302,9 @@ class _Chosen:
         """What a reader must know of words and tests that are left out."""
         gone = list(dict.fromkeys(w for test in self.tests for w in self.missing(test.name)))
         if gone:
-            yield f"{_number(len(gone), 'stimulus', 'stimuli')} {where}: {_first(gone)}."
-        for name, reason in self.left_out.items():
-            said = reason.removeprefix(f"test {name}: ").split(": ")[0]
-            yield f"{name} is left out: {said}."
+            yield f"{_number(len(gone), 'stimulus', 'stimuli')} {where}: {listed(gone)}."
+        for name, error in self.left_out.items():
+            yield f"{name} is left out: {error.reason}."
 
 
 class _Contextual:
@@ -355,7 +351,7 @@ class _Contextual:
             "deviation": found.deviation,
             "quantiles": {
                 str(share): defined(value)
-                for share, value in zip(_QUANTILES, found.quantiles(_QUANTILES), strict=True)
+                for share, value in zip(QUANTILES, found.quantiles(), strict=True)
             },
         }
         effect = effects(combined.effect, pulls, (high - low) / 2, level)
@@ -562,8 +558,3 @@ def _undefined(found: Iterable[_Measured]) -> Iterator[str]:
 
 def _number(n: int, one: str, several: str) -> str:
     return f"1 {one}" if n == 1 else f"{n:,} {several}"
-
-
-def _first(words: Sequence[str]) -> str:
-    more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
-    return ", ".join(words[:_LISTED]) + more

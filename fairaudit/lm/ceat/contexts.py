@@ -9,8 +9,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fairaudit.lm.ceat.stimuli import AssociationTest
-
 #: A sentence longer than this is cut to the words around the stimulus: models read so much.
 _WINDOW = 100
 _WORD = re.compile(r"\w+")
@@ -47,21 +45,6 @@ class Contexts:
     sentences: Mapping[str, tuple[Context, ...]]
     found: Mapping[str, int]
 
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Words without a sentence."""
-        return tuple(word for word, count in self.found.items() if not count)
-
-    def usable(self, test: AssociationTest) -> AssociationTest:
-        """The test without the words that have no sentence.
-
-        Raises
-        ------
-        FairauditError
-            If one of its lists has no word with a sentence.
-        """
-        return test.only(self.sentences)
-
 
 def find(
     texts: Iterable[str],
@@ -72,8 +55,10 @@ def find(
 ) -> Contexts:
     """Look for words in a text, in one pass, and keep a random sample of the sentences of each.
 
-    Words count as written (``Rose`` is not ``rose``) and whole (``roses`` is not ``rose``); only
-    the first place in a sentence counts. A stimulus may be a phrase. Each sentence with the word
+    Words count as written (``Rose`` is not ``rose``) and whole (``roses`` is not ``rose``; marks
+    on letters, as vowels of some scripts are, belong to a word), but for those without a letter or
+    digit, such as emojis. Only the first place in a sentence counts. A stimulus may be a phrase.
+    Each sentence with the word
     is equally likely to be kept (reservoir sampling: Vitter, ACM TOMS 11, 1985, algorithm R).
 
     Parameters
@@ -94,8 +79,8 @@ def find(
     Examples
     --------
     >>> contexts = find(["A rose is a rose. Roses fade! No rose lasts."], ["rose", "iris"])
-    >>> [context.text for context in contexts.sentences["rose"]], contexts.missing
-    (['A rose is a rose.', 'No rose lasts.'], ('iris',))
+    >>> [context.text for context in contexts.sentences["rose"]], dict(contexts.found)
+    (['A rose is a rose.', 'No rose lasts.'], {'rose': 2, 'iris': 0})
     """
     search = _Search(words)
     keep = {word: _Reservoir(per_stimulus, f"{seed} {word}") for word in words}
@@ -143,16 +128,36 @@ class _Search:
         for word in words:
             first = _WORD.search(_composed(word))
             self._by_first.setdefault(first[0] if first else "", []).append(word)
-        self._pattern = {
-            word: re.compile(rf"(?<!\w){re.escape(_composed(word))}(?!\w)") for word in words
-        }
+        self._pattern = {word: re.compile(_bordered(_composed(word))) for word in words}
 
     def __call__(self, sentence: str) -> Iterator[tuple[str, int, int]]:
-        for first in self._by_first.keys() & _WORD.findall(sentence):
+        for first in self._by_first.keys() & {"", *_WORD.findall(sentence)}:
             for word in self._by_first[first]:
-                found = self._pattern[word].search(sentence)
-                if found:
-                    yield word, *found.span()
+                for found in self._pattern[word].finditer(sentence):
+                    # Words without a letter or digit have no ends that could go on.
+                    if not first or _is_whole(sentence, *found.span()):
+                        yield word, *found.span()
+                        break
+
+
+def _bordered(word: str) -> str:
+    """A pattern of a word; a letter or digit beside it would be of another word."""
+    return rf"(?<!\w){re.escape(word)}(?!\w)" if _WORD.search(word) else re.escape(word)
+
+
+def _is_whole(sentence: str, start: int, end: int) -> bool:
+    """Whether no marks beside a part of a sentence tie it to a letter."""
+    if _is_mark(sentence[end : end + 1]):
+        return False
+    base = start
+    while base and _is_mark(sentence[base - 1]):
+        base -= 1
+    # What makes an emoji of a sign is a mark, too.
+    return base == start or not sentence[max(base - 1, 0) : base].isalnum()
+
+
+def _is_mark(character: str) -> bool:
+    return not character.isascii() and unicodedata.category(character)[0] == "M"
 
 
 class _Reservoir:

@@ -26,6 +26,8 @@ from fairaudit.stats.resampling import seeded
 
 #: ``paper``: a draw's variance is that of its associations; ``hedges-olkin``: that of d.
 Variance = Literal["paper", "hedges-olkin"]
+#: Shares of draws whose effect sizes are reported.
+QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 #: Draws at once; their vectors take a few megabytes.
 _AT_ONCE = 1024
 #: Cohen, Statistical Power Analysis for the Behavioral Sciences, 2nd ed. 1988, section 2.2.
@@ -63,8 +65,6 @@ class Combined:
         Combined effect size.
     standard_error, z, p_value : float
         Of the mean over draws, as if each were a study of its own.
-    heterogeneity : float
-        Cochran's Q.
     between_variance : float
         Variance between draws, tau squared.
     draws : int
@@ -75,7 +75,6 @@ class Combined:
     standard_error: float
     z: float
     p_value: float
-    heterogeneity: float
     between_variance: float
     draws: int
 
@@ -106,8 +105,8 @@ def combine(effect: Array, variance: Array, code_compatible: bool = False) -> Co
     used = np.isfinite(effect) & (variance > 0)
     effect, variance = effect[used], variance[used]
     if not len(effect):
-        return Combined(np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, 0)
-    heterogeneity, between = _between(effect, variance)
+        return Combined(np.nan, np.nan, np.nan, np.nan, np.nan, 0)
+    between = _between(effect, variance)
     weight = 1 / (variance + between)
     value = float(weight @ effect / weight.sum())
     error = float(weight.sum() ** -0.5)
@@ -115,18 +114,18 @@ def combine(effect: Array, variance: Array, code_compatible: bool = False) -> Co
     p = normal_two_sided(z)
     if code_compatible:
         p = p / 2 if z > 0 else 1 - p / 2
-    return Combined(value, error, z, p, heterogeneity, between, len(effect))
+    return Combined(value, error, z, p, between, len(effect))
 
 
-def _between(effect: Array, variance: Array) -> tuple[float, float]:
-    """Cochran's Q and the moment estimate of the variance between draws."""
+def _between(effect: Array, variance: Array) -> float:
+    """Moment estimate of the variance between draws, by Cochran's Q."""
     weight = 1 / variance
     total = weight.sum()
     # Centred: the textbook's difference of two large sums would lose its digits.
     q = float(weight @ np.square(effect - weight @ effect / total))
     c = total - weight @ weight / total
     excess = q - (len(effect) - 1)
-    return q, float(excess / c) if excess > 0 else 0.0
+    return float(excess / c) if excess > 0 else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +162,7 @@ class Draws:
         used = self.effect[np.isfinite(self.effect)]
         return float(used.std(ddof=1)) if len(used) > 1 else np.nan
 
-    def quantiles(self, shares: Sequence[float] = (0.025, 0.25, 0.5, 0.75, 0.975)) -> Array:
+    def quantiles(self, shares: Sequence[float] = QUANTILES) -> Array:
         """Quantiles of the effect sizes, shape (len(shares),)."""
         used = self.effect[np.isfinite(self.effect)]
         return np.quantile(used, shares) if len(used) else np.full(len(shares), np.nan)

@@ -41,6 +41,7 @@ from fairaudit.audit import Audit, Comparison, Explanation, Records
 from fairaudit.exceptions import FairauditError
 from fairaudit.groups import Attribute, Grouping, join_labels
 from fairaudit.lm.ceat.options import digest
+from fairaudit.lm.ceat.stimuli import listed
 from fairaudit.lm.ceat.vectors import THRESHOLD, Group, Tied, read_vectors
 from fairaudit.metrics import METRICS
 from fairaudit.selection import Selection
@@ -62,8 +63,6 @@ _WORDS = ("tested", "intersectional", "emergent")
 _FEWEST = 2
 #: Groups with fewer get a note.
 _FEW = 6
-#: Words listed in a message or note; the explanations have all.
-_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -124,14 +123,15 @@ class Crossing:
             raise words.refuse("tested", 'words: ["loud", "strong"]')
         every = [*self.tested, *(name for names in self.names.values() for name in names)]
         if twice := [word for word, n in Counter(every).items() if n > 1]:
+            where = words.where.removesuffix(", words")
             raise FairauditError(
-                f"{words.where.split(', ')[0]}: {_first(twice)}: in two lists, or twice in one. "
+                f"{where}: {listed(twice)}: in two lists, or twice in one. "
                 "Keep each once: a word is as near as can be to itself."
             )
         for key, known in zip(_WORDS[1:], self.known.values(), strict=True):
             if other := [word for word in known or () if word not in self.tested]:
                 raise FairauditError(
-                    f"{words.where}: {key}: {_first(other)}: not among 'tested'. Add them there."
+                    f"{words.where}: {key}: {listed(other)}: not among 'tested'. Add them there."
                 )
 
     def only(self, vectors: Mapping[str, Array], where: str) -> Crossing:
@@ -151,12 +151,12 @@ class Crossing:
             if len(own) < _FEWEST:
                 raise FairauditError(
                     f"{where}: {len(own)} of the names of {join_labels(group)} have a vector: "
-                    f"{_first(self.names[group])}. {_FEWEST} or more are needed, as written: of "
+                    f"{listed(self.names[group])}. {_FEWEST} or more are needed, as written: of "
                     "words in small letters alone there are no names."
                 )
         tested = kept(self.tested)
         if not tested:
-            raise FairauditError(f"{where}: no vector of any word: {_first(self.tested)}.")
+            raise FairauditError(f"{where}: no vector of any word: {listed(self.tested)}.")
         for word in (*tested, *(name for own in names.values() for name in own)):
             if not np.any(vectors[word]):
                 raise FairauditError(
@@ -393,9 +393,4 @@ def _notes(methods: Sequence[_Method], missing: Sequence[str]) -> Iterator[str]:
             "paper has twelve."
         )
     if missing:
-        yield f"No vector of {len(missing)} words and names (as written): {_first(missing)}."
-
-
-def _first(words: Sequence[str]) -> str:
-    more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
-    return ", ".join(words[:_LISTED]) + more
+        yield f"No vector of {len(missing)} words and names (as written): {listed(missing)}."

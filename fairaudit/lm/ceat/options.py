@@ -116,7 +116,7 @@ class Options:
         Raises
         ------
         FairauditError
-            If one has no place for a word, or several.
+            If there is none, or one has no place for a word, or several.
         """
         if str(self.templates) == "seat":
             return BLEACHED
@@ -130,6 +130,11 @@ class Options:
                     "goes: This is {}."
                 )
             found.append(line.strip())
+        if not found:
+            raise FairauditError(
+                f"--templates {path}: no sentence in it; expected some with {{}} where the word "
+                "goes: This is {}."
+            )
         return tuple(dict.fromkeys(found))
 
     def settings(self) -> dict[str, Any]:

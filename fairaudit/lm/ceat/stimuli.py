@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -12,6 +12,8 @@ from typing import NamedTuple
 from fairaudit.exceptions import FairauditError
 from fairaudit.toml import Section, choices, parse, read
 
+#: Words listed in a message or note; the explanations have all.
+_LISTED = 10
 _KEYS = ("title", "targets", "attributes", "source")
 
 
@@ -20,6 +22,38 @@ class Stimuli(NamedTuple):
 
     name: str
     words: tuple[str, ...]
+
+
+class NoWordsError(FairauditError):
+    """A list of a test has no word that is known.
+
+    Parameters
+    ----------
+    test : str
+    side : Stimuli
+
+    Attributes
+    ----------
+    reason : str
+        What is wrong, without the test's name, the words, and what to do.
+    fault : str
+        What is wrong, without what to do.
+    """
+
+    def __init__(self, test: str, side: Stimuli) -> None:
+        self.reason = f"not one word of '{side.name}' was found"
+        self.fault = f"test {test}: {self.reason}: {', '.join(side.words)}"
+        super().__init__(f"{self.fault}. Use a larger text, or other words.")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words in a sentence, the first ten of them where they are many.
+
+    >>> listed(["a", "b"]), listed("abcdefghijkl")
+    ('a, b', 'a, b, c, d, e, f, g, h, i, j and 2 more')
+    """
+    more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
+    return ", ".join(words[:_LISTED]) + more
 
 
 @dataclass(frozen=True)
@@ -91,7 +125,7 @@ class AssociationTest:
 
         Raises
         ------
-        FairauditError
+        NoWordsError
             If a list would be left empty.
 
         Examples
@@ -107,10 +141,7 @@ class AssociationTest:
     def _known(self, side: Stimuli, known: Collection[str]) -> Stimuli:
         left = tuple(word for word in side.words if word in known)
         if not left:
-            raise FairauditError(
-                f"test {self.name}: not one word of '{side.name}' was found: "
-                f"{', '.join(side.words)}. Use a larger text, or other words."
-            )
+            raise NoWordsError(self.name, side)
         return Stimuli(side.name, left)
 
     @staticmethod

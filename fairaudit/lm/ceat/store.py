@@ -17,7 +17,7 @@ from fairaudit.audit import whole
 from fairaudit.exceptions import FairauditError
 
 #: Goes up whenever the same settings would give other vectors, or the files change.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)

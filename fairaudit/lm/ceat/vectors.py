@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from fairaudit.lm.ceat.weat import wefat
 
 #: What the authors' comments call most accurate.
 THRESHOLD = 1.3
+#: Digits of the numbers of a header, at most.
+_DIGITS = 18
 #: (gender, race): a group of two attributes.
 Group = tuple[str, str]
 
@@ -46,7 +49,8 @@ def read_vectors(path: str | Path, words: Collection[str]) -> dict[str, Array]:
     Raises
     ------
     FairauditError
-        If it cannot be read, or a line has fewer or more numbers than the first, or no numbers.
+        If it cannot be read or is empty, or a line has fewer or more numbers than the first, or no
+        numbers.
     """
     wanted = {word.encode(): word for word in words}
     try:
@@ -62,10 +66,10 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _vectors(path: str, lines: Iterable[bytes], wanted: Mapping[bytes, str]) -> dict[str, Array]:
-    dimension = 0
+    dimension = number = 0
     found: dict[str, Array] = {}
     for number, line in enumerate(lines, 1):
-        line = line.strip()
+        line = (line.removeprefix(BOM_UTF8) if number == 1 else line).strip()
         if number == 1 and (header := _header(line)):
             dimension = header
             continue
@@ -77,13 +81,16 @@ def _vectors(path: str, lines: Iterable[bytes], wanted: Mapping[bytes, str]) -> 
         word = wanted.get(line.partition(b" ")[0])
         if word is not None and word not in found:
             found |= _numbers(where, word, line, dimension)
+    if not number:
+        raise FairauditError(f"{path}: the file is empty; expected a word and its numbers a line.")
     return found
 
 
 def _header(line: bytes) -> int:
     """Number of dimensions by the first line; 0 where it is no header."""
     fields = line.split()
-    return int(fields[1]) if len(fields) == 2 and all(f.isdigit() for f in fields) else 0
+    is_header = len(fields) == 2 and all(f.isdigit() and len(f) <= _DIGITS for f in fields)
+    return int(fields[1]) if is_header else 0
 
 
 def _numbers(where: str, word: str, line: bytes, dimension: int) -> dict[str, Array]:
@@ -113,6 +120,8 @@ def _mixed(where: str, found: int, dimension: int) -> FairauditError:
 class Tied:
     """How strongly words are tied to a group, against each group that it is set beside.
 
+    Of a gender are the names of all races, and the other way round.
+
     Attributes
     ----------
     words : list of str
@@ -129,7 +138,31 @@ class Tied:
 
     @classmethod
     def of(cls, words: Mapping[str, Array], groups: Mapping[Group, Array], target: Group) -> Tied:
-        """Score words; for arguments and errors see `intersectional`."""
+        """Score words.
+
+        Parameters
+        ----------
+        words : mapping of str to array, shape (m,)
+            Attribute words.
+        groups : mapping of (str, str) to array, shape (n, m)
+            Vectors of the names of each group, a crossing of two attributes: gender and race.
+        target : (str, str)
+            The group in question.
+
+        Raises
+        ------
+        FairauditError
+            If the target or a group beside it is missing.
+
+        Examples
+        --------
+        >>> east, north, west = [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]
+        >>> names = {("f", "1"): [east, [0.9, 0.1]], ("m", "1"): [north, [0.1, 0.9]],
+        ...     ("f", "2"): [north, [0.1, 0.9]], ("m", "2"): [west, [-0.9, 0.1]]}
+        >>> tied = Tied.of({"w": east}, names, ("f", "1"))
+        >>> tied.intersectional(1.0).tolist(), tied.emergent(1.0).tolist()
+        ([True], [False])
+        """
         if target not in groups or len(groups) < 2:
             known = ", ".join("-".join(group) for group in groups)
             raise FairauditError(
@@ -149,82 +182,22 @@ class Tied:
         return cls(list(words), pairs, parts)
 
     def intersectional(self, threshold: float = THRESHOLD) -> Array:
-        """Which words Intersectional Bias Detection (IBD) finds, shape (n,), bool."""
+        """Which words Intersectional Bias Detection (IBD) finds, shape (n,), bool.
+
+        Those tied to the target more than to some other group: by a WEFAT score above the
+        threshold.
+        """
         return np.any([scores > threshold for scores in self.pairs.values()], axis=0)
 
     def emergent(self, threshold: float = THRESHOLD) -> Array:
-        """Which Emergent Intersectional Bias Detection (EIBD) finds, shape (n,), bool."""
+        """Which Emergent Intersectional Bias Detection (EIBD) finds, shape (n,), bool.
+
+        Of the words that IBD finds, those that neither attribute alone would tell. A word is left
+        out only where all scores are above the threshold: against each other gender, and against
+        each other race.
+        """
         explained = np.all([scores > threshold for scores in self.parts.values()], axis=0)
         return np.asarray(self.intersectional(threshold) & ~explained)
-
-
-def intersectional(
-    words: Mapping[str, Array],
-    groups: Mapping[Group, Array],
-    target: Group,
-    threshold: float = THRESHOLD,
-) -> list[str]:
-    """Intersectional Bias Detection (IBD): words tied to a group more than to some other group.
-
-    Parameters
-    ----------
-    words : mapping of str to array, shape (m,)
-        Attribute words.
-    groups : mapping of (str, str) to array, shape (n, m)
-        Vectors of the names of each group, a crossing of two attributes: gender and race.
-    target : (str, str)
-        The group in question.
-    threshold : float
-        A word is tied to the target if its WEFAT score against the other group is above.
-
-    Returns
-    -------
-    list of str
-        In the order of `words`.
-
-    Raises
-    ------
-    FairauditError
-        If the target or a group beside it is missing.
-
-    Examples
-    --------
-    >>> names = {("f", "1"): [[1, 0], [2, 1]], ("m", "1"): [[0, 1], [1, 2]]}
-    >>> intersectional({"she": [1, 0], "he": [0, 1]}, names, ("f", "1"), threshold=1)
-    ['she']
-    """
-    tied = Tied.of(words, groups, target)
-    return _kept(words, tied.intersectional(threshold))
-
-
-def emergent(
-    words: Mapping[str, Array],
-    groups: Mapping[Group, Array],
-    target: Group,
-    threshold: float = THRESHOLD,
-) -> list[str]:
-    """Emergent Intersectional Bias Detection (EIBD): what neither attribute alone would tell.
-
-    Of the words that `intersectional` finds, those that are not tied to the target's gender
-    against each other gender and to its race against each other race: a word is left out only
-    where all these scores are above the threshold. Of a gender are the names of all races, and
-    the other way round.
-
-    Parameters
-    ----------
-    words, groups, target, threshold
-        See `intersectional`.
-
-    Examples
-    --------
-    >>> east, north, west = [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]
-    >>> names = {("f", "1"): [east, [0.9, 0.1]], ("m", "1"): [north, [0.1, 0.9]],
-    ...     ("f", "2"): [north, [0.1, 0.9]], ("m", "2"): [west, [-0.9, 0.1]]}
-    >>> [find({"w": east}, names, ("f", "1"), 1.0) for find in (intersectional, emergent)]
-    [['w'], []]
-    """
-    tied = Tied.of(words, groups, target)
-    return _kept(words, tied.emergent(threshold))
 
 
 def _rivals(groups: Mapping[Group, Array], axis: int, target: Group) -> Iterator[tuple[str, Array]]:
@@ -235,7 +208,3 @@ def _rivals(groups: Mapping[Group, Array], axis: int, target: Group) -> Iterator
 
 def _pooled(groups: Mapping[Group, Array], axis: int, value: str) -> Array:
     return np.concatenate([names for group, names in groups.items() if group[axis] == value])
-
-
-def _kept(words: Mapping[str, Array], keep: Iterable[bool]) -> list[str]:
-    return [word for word, kept in zip(words, keep, strict=True) if kept]

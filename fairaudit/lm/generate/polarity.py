@@ -151,8 +151,9 @@ def direction(path: str | Path, vocabulary: Iterable[str] = ()) -> dict[str, flo
 def by_vectors(texts: Sequence[str], path: str | Path, method: Method) -> Array:
     """Polarities of texts by word vectors, shape (n,): 1 female, -1 male, 0 neutral.
 
-    Words that have no vector are left out. BOLD takes vectors from which gender was removed but
-    for words that are gendered by meaning; with others a nurse alone is female.
+    Words are looked up whole, then without a possessive's *'s* (of ``he'd``, ``she'll`` and so on
+    he and she). Words that have no vector are left out. BOLD takes vectors from which gender was
+    removed but for words that are gendered by meaning; with others a nurse alone is female.
 
     Parameters
     ----------
@@ -166,12 +167,28 @@ def by_vectors(texts: Sequence[str], path: str | Path, method: Method) -> Array:
     FairauditError
         If the vectors cannot be read, or he and she are not among them.
     """
-    found = [list(map(stem, words(text))) for text in texts]
-    b = direction(path, (word for each in found for word in each))
+    found = [list(map(_forms, words(text))) for text in texts]
+    b = direction(path, {form for each in found for forms in each for form in forms})
     score = wavg if method == "wavg" else strongest
     values = np.array([score(_known(b, each)) for each in found], dtype=float)
     return (values >= THRESHOLD).astype(int) - (values <= -THRESHOLD).astype(int)
 
 
-def _known(b: Mapping[str, float], found: Iterable[str]) -> list[float]:
-    return [b[word] for word in found if word in b]
+def _forms(word: str) -> tuple[str, ...]:
+    """What a word may be called in a file of vectors: itself, else what is a word without its end.
+
+    ``don't`` has nothing to do with a don.
+
+    >>> _forms("don't"), _forms("man's"), _forms("he'd")
+    (("don't",), ("man's", 'man'), ("he'd", 'he'))
+    """
+    plain = word.removesuffix("'s")
+    if stem(word) in ("he", "she"):
+        plain = stem(word)
+    return (word,) if plain == word else (word, plain)
+
+
+def _known(b: Mapping[str, float], found: Iterable[Sequence[str]]) -> list[float]:
+    """Projections of words, each by the first of its forms that has one."""
+    first = (next((b[form] for form in forms if form in b), None) for forms in found)
+    return [value for value in first if value is not None]

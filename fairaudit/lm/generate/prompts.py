@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from fairaudit import sources
 from fairaudit.exceptions import FairauditError, nearest
+from fairaudit.formats.rows import all_lines
 from fairaudit.lm.likelihood.pronouns import profession_prompts
 from fairaudit.table import Table, Workspace
 
@@ -84,7 +85,7 @@ def _open(workspace: Workspace, source: Any, column: str) -> Table:
         source = [source]
     if not isinstance(source, Sequence):
         return workspace.open(source)
-    paths = [path for pattern in source for path in _found(str(pattern))]
+    paths = [path for pattern in source for path in paths_of(str(pattern))]
     forms = {_form(path) for path in paths}
     if len(forms) > 1:
         raise FairauditError(
@@ -104,7 +105,7 @@ def _open(workspace: Workspace, source: Any, column: str) -> Table:
     return workspace.open_rows(columns, paths)
 
 
-def _found(pattern: str) -> list[Path]:
+def paths_of(pattern: str) -> list[Path]:
     """Files that a pattern names; none where it is something that only tables can be."""
     plain, format = sources.asked(pattern)
     return [] if plain == "-" or format is not None else sources.find(plain)
@@ -139,8 +140,10 @@ def _text(path: Path) -> str:
 
 def _read_lines(path: Path) -> list[tuple[str, ...]]:
     """Lines; a blank one is a missing prompt, which the audit counts."""
-    text = _text(path)
-    return [(line.strip(),) for line in text.rstrip("\n").split("\n")] if text.strip() else []
+    lines = [line for _, line in all_lines(path, str(path))]
+    while lines and not lines[-1]:
+        lines.pop()
+    return [(line.strip(),) for line in lines] if any(map(str.strip, lines)) else []
 
 
 def _read_tree(path: Path) -> Iterator[tuple[str, ...]]:

@@ -179,6 +179,7 @@ class Classified:
         from fairaudit.lm.classifiers import TextClassifier
 
         self._option, self._progress = option, progress
+        self._truncated = 0
         name, self.label = _named(model, "toxic" if option == "--toxicity" else "negative")
         folder = checkpoints.find(name, options.get("allow_pickle", False), option)
         # One that gives several labels is asked about one of them.
@@ -216,20 +217,28 @@ class Classified:
     def score(self, texts: Sequence[str]) -> Array:
         """Probability of the label, and whether it is the likeliest."""
         found = []
+        self._truncated = 0
         for start in range(0, len(texts), _AT_ONCE):
-            found.append(self._model.predict(texts[start : start + _AT_ONCE]))
+            reading = self._model.read(texts[start : start + _AT_ONCE])
+            self._truncated += int(reading.truncated.sum())
+            found.append(self._model.probabilities(reading))
             self._progress(min(start + _AT_ONCE, len(texts)))
         probabilities = np.concatenate(found)
         likeliest = probabilities.argmax(1) == self._place
         return np.column_stack([probabilities[:, self._place], likeliest])
 
     def notes(self, counts: Array) -> Iterator[str]:
-        """That the classifier is judged with the model."""
+        """That the classifier is judged with the model, and what it did not read."""
         about = self._option.removeprefix("--")
         yield (
             f"{about} is what the classifier says ({self.label}): what it gets wrong about a "
             "group looks like a fault of the model."
         )
+        if self._truncated:
+            yield (
+                f"{self._truncated:,} of {len(counts):,} texts are longer than the {about} "
+                "classifier reads; only their beginning is scored."
+            )
 
 
 def _named(model: str, label: str) -> tuple[str, str]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from fairaudit.audit import write_whole
 from fairaudit.exceptions import FairauditError
-from fairaudit.sources import exists
+from fairaudit.formats.rows import filled_lines
+from fairaudit.lm.generate.prompts import paths_of
 from fairaudit.table import Table, Workspace
 
 #: What the first line says that the file is, under this name.
@@ -41,18 +42,19 @@ def save(path: Path, settings: Mapping[str, Any], columns: Mapping[str, Sequence
 
 
 def own_file(source: Any) -> Path | None:
-    """The file, where it is one that `save` wrote.
+    """The file, where it is one that `save` wrote; a pattern may name it.
 
     Raises
     ------
     FairauditError
-        If it is one of several.
+        If it is one of several, or there is none.
     """
     several = [source] if isinstance(source, str | Path) else source
     if not isinstance(several, Sequence):
         return None
-    own = [Path(each) for each in several if _is_own(Path(each))]
-    if own and len(several) > 1:
+    paths = [path for pattern in several for path in paths_of(str(pattern))]
+    own = [path for path in paths if _is_own(path)]
+    if own and max(len(several), len(paths)) > 1:
         raise FairauditError(
             f"{own[0]}: holds generated texts and how they were generated; such a file is scored "
             "alone."
@@ -61,7 +63,7 @@ def own_file(source: Any) -> Path | None:
 
 
 def _is_own(path: Path) -> bool:
-    if not exists(path) or not path.is_file():
+    if not path.is_file():
         return False
     with path.open("rb") as file:
         return _FORM.encode() in file.read(4096).partition(b"\n")[0]
@@ -76,7 +78,7 @@ def load(workspace: Workspace, path: Path) -> tuple[Table, dict[str, Any]]:
         If it is broken.
     """
     try:
-        head, *rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        head, *rows = (json.loads(line) for _, line in filled_lines(path, str(path)))
     except ValueError as error:
         raise FairauditError(f"{path}: not a whole file of generated texts: {error}.") from None
     if not rows or any(not isinstance(row, dict) or row.keys() != rows[0].keys() for row in rows):

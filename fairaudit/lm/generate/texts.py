@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from fairaudit.lm.language_models import LanguageModel
 
 Cells = Sequence[str | None]
+#: Scripts without blanks between words, as the names of their letters begin.
+_WITHOUT_BLANKS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
 
 @dataclass(frozen=True)
@@ -272,6 +275,7 @@ def read_texts(
     settings: dict[str, Any] = {}
     own = stored.own_file(source)
     if own is not None:
+        _refuse_columns(own, prompt, text)
         table, head = stored.load(workspace, own)
         prompt, text = "prompt", "text"
         known = ("model", *Decoding().settings())
@@ -290,6 +294,16 @@ def read_texts(
     return Texts(cells, prompts, texts, table, records, selection, settings, notes)
 
 
+def _refuse_columns(own: Path, prompt: str | None, text: str | None) -> None:
+    """Refuse other columns than those that `stored.save` writes."""
+    for option, given in (("prompt", prompt), ("text", text)):
+        if given not in (None, option):
+            raise FairauditError(
+                f"--{option} {given}: {own} was written by --save, and its {option}s are in the "
+                f"column '{option}'. Leave --{option} out."
+            )
+
+
 def _prompt_column(table: Table, prompt: str | None, text: str) -> str | None:
     """The column of prompts, where there is one."""
     if prompt is None:
@@ -306,7 +320,7 @@ def _joined(prompts: Sequence[str], texts: Sequence[str]) -> tuple[list[str], li
     [' slept.', ' he said']
     """
     pairs = list(zip(prompts, texts, strict=True))
-    held = [bool(prompt) and text.startswith(prompt) for prompt, text in pairs]
+    held = [_begins(prompt, text) for prompt, text in pairs]
     found = [
         text.removeprefix(prompt) if is_held else _apart(prompt, text)
         for (prompt, text), is_held in zip(pairs, held, strict=True)
@@ -317,7 +331,28 @@ def _joined(prompts: Sequence[str], texts: Sequence[str]) -> tuple[list[str], li
     return found, [note] if any(held) else []
 
 
+def _begins(prompt: str, text: str) -> bool:
+    """Whether a text begins with its prompt, and not with a longer word.
+
+    >>> _begins("He", "He left"), _begins("He", "Hermes left"), _begins("", "He")
+    (True, False, False)
+    """
+    if not prompt or not text.startswith(prompt):
+        return False
+    last, after = prompt[-1], text[len(prompt) :][:1]
+    return not (_is_inner(last) and _is_inner(after)) or _is_without_blanks(last)
+
+
+def _is_inner(character: str) -> bool:
+    """Whether it is a letter, a digit or a mark on one, as vowels of some scripts are."""
+    return character.isalnum() or (character > "" and unicodedata.category(character)[0] == "M")
+
+
+def _is_without_blanks(character: str) -> bool:
+    return unicodedata.name(character, "").startswith(_WITHOUT_BLANKS)
+
+
 def _apart(prompt: str, text: str) -> str:
     """The text with a blank before it where its first word would be one with the prompt's last."""
-    ends = prompt[-1:].isalnum() or prompt[-1:] in (*",.;:!?",)
+    ends = _is_inner(prompt[-1:]) or prompt[-1:] in (*",.;:!?",)
     return f" {text}" if prompt and ends and text[:1].isalnum() else text

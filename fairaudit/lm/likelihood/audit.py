@@ -133,6 +133,7 @@ def audit_of(
     with Workspace() as workspace:
         table = asked.open(workspace)
         selection = _selection(asked, table, by, cluster, bins, where, na)
+        asked.check(table, selection)
         folder = checkpoints.find(model, allow_pickle, option)
         loaded = LanguageModel(
             folder, str(model), device=device, batch=batch, window=asked.window,

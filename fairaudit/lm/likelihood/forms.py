@@ -32,6 +32,9 @@ _WINOGENDER = (winogender.SENTENCES, winogender.TEMPLATES, winogender.STATISTICS
 #: StereoSet as its authors give it: what is read in such a file, and what it begins with.
 _NESTED = "stereoset, nested"
 _NESTED_START = re.compile(r'\s*\{.*?"data"\s*:\s*\{\s*"(intra|inter)sentence"', re.DOTALL)
+#: Endings of tables' names, and those that say that a file is packed.
+_TABULAR = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
+_PACKED = (".gz", ".zst")
 #: Characters that are read to tell a form.
 _START = 1 << 16
 
@@ -69,6 +72,7 @@ def probe_for(
         return _of_table(data, probe, [str(name) for name in data.columns], "the data frame")
     paths = _paths(data)
     if probe == Roles.name:
+        _refuse_tables(paths)
         return Roles(paths, None, swap_list)
     return _of_files(paths, probe)
 
@@ -105,6 +109,16 @@ def _paths(data: Any) -> list[Path]:
     if "-" in map(str, patterns):
         raise FairauditError("-: the form of a file is found by its content; name a file.")
     return list(dict.fromkeys(path for each in patterns for path in sources.find(str(each))))
+
+
+def _refuse_tables(paths: Sequence[Path]) -> None:
+    """Of a table each line would be scored as it stands, the header too."""
+    for path in paths:
+        plain = path.with_suffix("") if path.suffix.lower() in _PACKED else path
+        if plain.suffix.lower() in _TABULAR:
+            raise FairauditError(
+                f"{path}: a table, not a text in each line. Name the column: --text COLUMN."
+            )
 
 
 def _of_files(paths: Sequence[Path], probe: str | None) -> Probe:
@@ -156,7 +170,7 @@ def _own_form(path: Path) -> str | None:
     start = _start(path)
     if _NESTED_START.match(start):
         return _NESTED
-    lines = [line for line in start.splitlines()[:50] if line.strip()]
+    lines = [line for line in start.split("\n")[:50] if line.strip()]
     return WinoBias.name if lines and LINE.fullmatch(lines[0]) else None
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from fairaudit.arrays import Array
 from fairaudit.lm.language_models import LanguageModel
-from fairaudit.lm.likelihood.probes import Probe, Rows, differences, stacked
-from fairaudit.lm.likelihood.scoring import log_likelihoods, shared_likelihoods
+from fairaudit.lm.likelihood.probes import Probe, Rows, differences, first_reasons, stacked
+from fairaudit.lm.likelihood.scoring import log_likelihoods, shared_likelihoods, sharing
 from fairaudit.metrics.likelihood import PAIRS
 from fairaudit.table import Table, Workspace
 
@@ -40,11 +40,18 @@ class CrowsPairs(Probe):
         self.by = tuple(name for name in known if name in table.names)
         return table
 
+    def refuse(self, model: LanguageModel, rows: Rows) -> list[str | None]:
+        """Why each record cannot be scored, None where it can."""
+        found = super().refuse(model, rows)
+        if not model.masked:
+            return found
+        return first_reasons(found, sharing(model, _both(rows)), "no shared token")
+
     def measure(self, model: LanguageModel, rows: Rows) -> Array:
         """Counts of some records, shape (n, K)."""
         more, less = rows["sent_more"], rows["sent_less"]
         if model.masked:
-            scores = shared_likelihoods(model, list(zip(more, less, strict=True)))
+            scores = shared_likelihoods(model, _both(rows))
         else:
             both = log_likelihoods(model, [*more, *less])
             scores = both[: len(more)], both[len(more) :]
@@ -58,6 +65,10 @@ class CrowsPairs(Probe):
             "Many of the published pairs are flawed (Blodgett et al., ACL 2021): read shares of "
             "them as a hint."
         )
+
+
+def _both(rows: Rows) -> list[tuple[str, str]]:
+    return list(zip(rows["sent_more"], rows["sent_less"], strict=True))
 
 
 def ties(number: int) -> Iterator[str]:

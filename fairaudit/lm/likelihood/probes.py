@@ -12,14 +12,17 @@ import numpy as np
 from fairaudit.arrays import Array
 from fairaudit.assess import Design, Part
 from fairaudit.exceptions import FairauditError
+from fairaudit.formats.rows import all_lines
 from fairaudit.lm.language_models import LanguageModel
 from fairaudit.lm.likelihood import scoring
+from fairaudit.selection import Selection
 from fairaudit.table import Table, Workspace
 
 #: Cells by column, of some records.
 Rows = Mapping[str, Sequence[str]]
 
 TOO_LONG = "longer than the model reads at once"
+NOTHING = "no token that the model reads"
 
 
 class Probe(ABC):
@@ -39,6 +42,8 @@ class Probe(ABC):
         Columns without whose value a record is dropped.
     scored : sequence of str
         Columns of sentences that must fit into the model's context.
+    allowed : mapping of str to sequence of str
+        Columns that hold nothing but these values.
     by : sequence of str
         What is grouped by unless the user says otherwise.
     cluster : str or None
@@ -51,6 +56,7 @@ class Probe(ABC):
 
     name: ClassVar[str]
     form: ClassVar[str]
+    allowed: ClassVar[Mapping[str, Sequence[str]]] = {}
     metrics: Sequence[str]
     columns: Sequence[str]
     further: Sequence[str] = ()
@@ -71,10 +77,22 @@ class Probe(ABC):
 
     def refuse(self, model: LanguageModel, rows: Rows) -> list[str | None]:
         """Why each record cannot be scored, None where it can."""
-        fits = np.ones(len(rows[self.fields[0]]), dtype=bool)
-        for name in () if self.window else self.scored:
-            fits &= scoring.fit(model, rows[name])
-        return [None if each else TOO_LONG for each in fits.tolist()]
+        found: list[str | None] = [None] * len(rows[self.fields[0]])
+        for name in self.scored:
+            if not self.window:
+                found = first_reasons(found, scoring.fit(model, rows[name]), TOO_LONG)
+            found = first_reasons(found, scoring.scorable(model, rows[name]), NOTHING)
+        return found
+
+    def check(self, table: Table, selection: Selection) -> None:
+        """Refuse values that are not allowed, before a model is loaded; see `allowed`."""
+        for name, known in self.allowed.items():
+            for row, cell in enumerate(_cells(table, selection, name), 1):
+                if (cell or "").strip() and cell not in known:
+                    raise FairauditError(
+                        f"{table.name}, row {row}: {name} is '{cell}'; expected "
+                        f"{' or '.join(known)}."
+                    )
 
     def check_cluster(self, cluster: str | None) -> None:
         """Refuse clusters of the user's where they are part of the metrics' definition."""
@@ -95,6 +113,22 @@ class Probe(ABC):
     def parts(self, design: Design) -> Sequence[Part]:
         """Rows beside those of the sums."""
         return ()
+
+
+def _cells(table: Table, selection: Selection, name: str) -> Iterator[str | None]:
+    """Cells of a column; None where there is nothing, or the record is left out."""
+    for batch in table.scan(labels=[name], where=selection.where, missing_values=selection.na):
+        cells = zip(batch.labels[name], batch.keep, strict=True)
+        yield from (cell if keep else None for cell, keep in cells)
+
+
+def first_reasons(found: Sequence[str | None], good: Array, why: str) -> list[str | None]:
+    """Reasons so far, and one more for records that have none and are not good.
+
+    >>> first_reasons(["odd", None, None], np.array([False, False, True]), TOO_LONG)
+    ['odd', 'longer than the model reads at once', None]
+    """
+    return [each or (None if fine else why) for each, fine in zip(found, good, strict=True)]
 
 
 def pronoun_differences(male: Array, female: Array) -> dict[str, Array]:
@@ -138,13 +172,7 @@ def read_lines(path: Path, form: str) -> list[str]:
     FairauditError
         If it cannot be read, is not UTF-8, or is empty.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise FairauditError(f"{path}: cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise FairauditError(f"{path}, line {line}: not UTF-8. Save the file as UTF-8.") from None
-    if not text.strip():
+    lines = [line for _, line in all_lines(path, str(path))]
+    if not any(map(str.strip, lines)):
         raise FairauditError(f"{path}: is empty; expected {form}.")
-    return text.splitlines()
+    return lines

@@ -66,10 +66,6 @@ class Roles(Probe):
         lines = chain.from_iterable(read_lines(path, self.form) for path in self._source)
         return workspace.open_rows({_LINES: list(lines)}, self._source)
 
-    def refuse(self, model: LanguageModel, rows: Rows) -> list[str | None]:
-        """Why each record cannot be scored, None where it can."""
-        return [None if text.strip() else "no text" for text in rows[self.fields[0]]]
-
     def measure(self, model: LanguageModel, rows: Rows) -> Array:
         """Counts of some records, shape (n, K)."""
         texts = list(rows[self.fields[0]])

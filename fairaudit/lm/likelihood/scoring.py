@@ -28,6 +28,29 @@ def fit(model: LanguageModel, texts: Sequence[str]) -> Array:
     return ~reading.truncated & (np.array(lengths, dtype=np.int64) <= model.context)
 
 
+def scorable(
+    model: LanguageModel, texts: Sequence[str], spans: Sequence[Span] | None = None
+) -> Array:
+    """Whether each text, or a part of it, has a token with a probability, shape (n,), bool.
+
+    Some tokenizers drop characters of no width; of a model that knows no start, the first token
+    of a text has no probability.
+    """
+    reading = model.read(texts)
+    found = np.zeros(len(texts), dtype=bool)
+    for piece, record in zip(reading.pieces, reading.record.tolist(), strict=True):
+        found[record] |= _is_scorable(model, piece, None if spans is None else spans[record])
+    return found
+
+
+def _is_scorable(model: LanguageModel, piece: Piece, span: Span | None) -> bool:
+    places = [i for i, special in enumerate(piece.special) if not special]
+    if span is not None:
+        places = _places(piece, span)
+    # A masked model can be asked for every token: no need to write down the questions.
+    return bool(places) and (model.masked or any(q.at for q in model.questions(piece, places)))
+
+
 def log_likelihoods(model: LanguageModel, texts: Sequence[str]) -> Array:
     """Log-likelihood of each text, of a masked model pseudo-log-likelihood, shape (n,).
 
@@ -140,6 +163,13 @@ def shared_likelihoods(
         questions += [model.questions(one, first), model.questions(other, second)]
     sums = np.array([round(float(each.sum()), 3) for each in answers(model, questions)])
     return sums[::2], sums[1::2]
+
+
+def sharing(model: LanguageModel, pairs: Sequence[tuple[str, str]]) -> Array:
+    """Whether the two sentences of each pair share a token, shape (n,), bool."""
+    pieces = model.read(list(chain.from_iterable(pairs))).pieces
+    both = zip(pieces[::2], pieces[1::2], strict=True)
+    return np.array([bool(_shared(*each)[0]) for each in both], dtype=bool)
 
 
 def _shared(one: Piece, other: Piece) -> tuple[list[int], list[int]]:

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError
 from fairaudit.lm.language_models import LanguageModel
 from fairaudit.lm.likelihood.pairs import ties
-from fairaudit.lm.likelihood.probes import TOO_LONG, Probe, Rows, read_lines, stacked
-from fairaudit.lm.likelihood.scoring import Span, filled_in, fit, mean_log_probabilities
+from fairaudit.lm.likelihood.probes import (
+    NOTHING,
+    TOO_LONG,
+    Probe,
+    Rows,
+    first_reasons,
+    read_lines,
+    stacked,
+)
+from fairaudit.lm.likelihood.scoring import (
+    Span,
+    filled_in,
+    fit,
+    mean_log_probabilities,
+    scorable,
+)
 from fairaudit.metrics.likelihood import STEREOSET
 from fairaudit.table import Table, Workspace
 
@@ -37,6 +52,7 @@ class StereoSet(Probe):
     metrics = STEREOSET
     columns = ("records", "preferred", "related")
     fields = ("type", "target", "bias_type", "context", *_LABELS)
+    allowed: ClassVar = {"type": (_WITHIN, _BETWEEN)}
     by = ("bias_type", "type")
     cluster = "target"
     fixed_cluster = True
@@ -61,28 +77,27 @@ class StereoSet(Probe):
 
     def refuse(self, model: LanguageModel, rows: Rows) -> list[str | None]:
         """Why each record cannot be scored, None where it can."""
-        found: list[str | None] = [None] * len(rows["type"])
-        for i, type in enumerate(rows["type"]):
-            if type not in (_WITHIN, _BETWEEN):
-                raise FairauditError(
-                    f"type is '{type}'; expected {_WITHIN} or {_BETWEEN}, as StereoSet has it."
-                )
-            if model.masked and type == _BETWEEN:
-                found[i] = f"{_BETWEEN}, which is for causal models"
-            elif model.masked and _blanks(rows, i) is None:
-                found[i] = "not one blank that the three sentences fill"
+        every = range(len(rows["type"]))
+        found = [_not_for_masked(rows, i) if model.masked else None for i in every]
         for label in _LABELS:
-            texts = [self._text(rows, i, label) for i in range(len(found))]
-            fits = fit(model, texts).tolist()
-            found = [
-                why or (None if each else TOO_LONG) for why, each in zip(found, fits, strict=True)
-            ]
+            texts = [self._text(rows, i, label) for i in every]
+            found = first_reasons(found, fit(model, texts), TOO_LONG)
+            # What is refused has no part to score; what is asked of it there does not count.
+            parts = [(0, 0) if found[i] else self._part(model, rows, i, label) for i in every]
+            found = first_reasons(found, scorable(model, texts, parts), NOTHING)
         return found
 
     def _text(self, rows: Rows, i: int, label: str) -> str:
         """What the model reads of a record."""
         own = rows[label][i]
         return own if rows["type"][i] == _WITHIN else f"{rows['context'][i].rstrip()} {own}"
+
+    def _part(self, model: LanguageModel, rows: Rows, i: int, label: str) -> Span:
+        """The part of a record's text whose tokens are scored."""
+        if model.masked:
+            return (_blanks(rows, i) or [])[_LABELS.index(label)]
+        given = len(rows["context"][i].rstrip()) if rows["type"][i] == _BETWEEN else 0
+        return given, len(self._text(rows, i, label))
 
     def measure(self, model: LanguageModel, rows: Rows) -> Array:
         """Counts of some records, shape (n, K)."""
@@ -98,13 +113,10 @@ class StereoSet(Probe):
     def _scores(self, model: LanguageModel, rows: Rows, label: str) -> Array:
         every = range(len(rows["type"]))
         texts = [self._text(rows, i, label) for i in every]
+        parts = [self._part(model, rows, i, label) for i in every]
         if model.masked:
-            at = _LABELS.index(label)
-            return filled_in(model, texts, [(_blanks(rows, i) or [])[at] for i in every])
-        given = [
-            len(rows["context"][i].rstrip()) if rows["type"][i] == _BETWEEN else 0 for i in every
-        ]
-        return mean_log_probabilities(model, texts, given)
+            return filled_in(model, texts, parts)
+        return mean_log_probabilities(model, texts, [begin for begin, _ in parts])
 
     def notes(self) -> Iterator[str]:
         """What a reader must know."""
@@ -114,6 +126,13 @@ class StereoSet(Probe):
                 f"{_BETWEEN}: by the likelihood of the second sentence after the first; the "
                 "published figures come from a head that was trained to judge it, and differ."
             )
+
+
+def _not_for_masked(rows: Rows, i: int) -> str | None:
+    """Why a masked model cannot score a record."""
+    if rows["type"][i] == _BETWEEN:
+        return f"{_BETWEEN}, which is for causal models"
+    return None if _blanks(rows, i) else "not one blank that the three sentences fill"
 
 
 def _blanks(rows: Rows, i: int) -> list[Span] | None:
@@ -162,9 +181,22 @@ def _nested_rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def _nested_row(where: str, type: str, record: Any) -> dict[str, str]:
-    sentences = {each["gold_label"]: each["sentence"] for each in record["sentences"]}
-    lacking = [label for label in _LABELS if label not in sentences]
+    own = {name: record[name] for name in ("target", "bias_type", "context")}
+    row = {"type": type, **own, **_sentences(where, record)}
+    for name, cell in row.items():
+        if not isinstance(cell, str):
+            raise FairauditError(f"{where}: {name} is {json.dumps(cell)[:40]}; expected a text.")
+    return row
+
+
+def _sentences(where: str, record: Any) -> dict[str, Any]:
+    """The three sentences of a record by their labels."""
+    several = [(each["gold_label"], each["sentence"]) for each in record["sentences"]]
+    found = dict(several)
+    lacking = [label for label in _LABELS if label not in found]
     if lacking:
         raise FairauditError(f"{where}: no sentence with gold_label '{lacking[0]}'.")
-    own = {name: record[name] for name in ("target", "bias_type", "context")}
-    return {"type": type, **own, **{label: sentences[label] for label in _LABELS}}
+    if len(several) > len(found):
+        twice, _ = Counter(label for label, _ in several).most_common(1)[0]
+        raise FairauditError(f"{where}: two sentences with gold_label '{twice}'. Keep one.")
+    return {label: found[label] for label in _LABELS}

@@ -17,8 +17,8 @@ from fairaudit.sources import exists
 from fairaudit.table import Table, Workspace
 
 #: A number, and a sentence with something in brackets.
-LINE = re.compile(r"\s*(\d+)\s+(\S.*\[[^\]]+\].*)")
-_BRACKETS = re.compile(r"\[\s*([^\]]*?)\s*\]")
+LINE = re.compile(r"\s*(\d{1,18})\s+(\S.*\[[^\[\]]+\].*)")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _GENDERS = {
     **dict.fromkeys("he him his himself".split(), "male"),
     **dict.fromkeys("she her hers herself".split(), "female"),
@@ -142,7 +142,7 @@ def _about(sentence: str) -> dict[str, str]:
     >>> _about("[The construction worker] said that [she] left.")
     {'gender': 'female', 'pronoun': 'she', 'occupation': 'construction worker'}
     """
-    marked = [text.lower() for text in _BRACKETS.findall(sentence)]
+    marked = [text.strip().lower() for text in _BRACKETS.findall(sentence)]
     pronouns = [text for text in marked if text in _GENDERS]
     whom = [text for text in marked if text not in _GENDERS]
     return {
@@ -154,7 +154,7 @@ def _about(sentence: str) -> dict[str, str]:
 
 def _plain(sentence: str) -> str:
     """The sentence without its brackets."""
-    return _BRACKETS.sub(r"\1", sentence)
+    return _BRACKETS.sub(lambda found: found[1].strip(), sentence)
 
 
 def _neutral(sentence: str) -> list[str]:

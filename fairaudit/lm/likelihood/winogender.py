@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
@@ -165,9 +164,12 @@ class Correlated:
 
 def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows of a tab-separated file, each with where it stands."""
-    text = "\n".join(read_lines(path, Winogender.form))
-    reader = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
-    for n, row in enumerate(reader, 2):
+    header, *lines = read_lines(path, Winogender.form)
+    names = header.split("\t")
+    for n, line in enumerate(lines, 2):
+        if not line.strip():
+            continue
+        row = dict(zip(names, line.split("\t"), strict=False))
         lacking = [name for name in columns if not (row.get(name) or "").strip()]
         if lacking:
             raise FairauditError(f"{path}, line {n}: no {lacking[0]}; expected {Winogender.form}.")
@@ -239,8 +241,12 @@ def _shares(path: Path) -> Iterator[tuple[str, float]]:
     """Share of women by occupation, in percent."""
     for where, row in _table(path, STATISTICS):
         try:
-            yield row["occupation"], float(row["bls_pct_female"])
+            share = float(row["bls_pct_female"])
         except ValueError:
+            share = math.nan
+        if not 0 <= share <= 100:
             raise FairauditError(
-                f"{where}: bls_pct_female is '{row['bls_pct_female']}'; expected a number."
-            ) from None
+                f"{where}: bls_pct_female is '{row['bls_pct_female']}'; expected a number from 0 "
+                "to 100."
+            )
+        yield row["occupation"], share

@@ -17,7 +17,8 @@ import numpy as np
 from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError
 from fairaudit.lm import require
-from fairaudit.lm.sensitivity.linear import Bag, LinearProbe, Over, check_known
+from fairaudit.lm.sensitivity.columns import few
+from fairaudit.lm.sensitivity.linear import Bag, LinearProbe, check_known
 from fairaudit.lm.sensitivity.measured import Measured, Weighting
 
 FOLDS = 5
@@ -103,7 +104,6 @@ class Baseline:
         weighting: Weighting = "predicted",
         *,
         normalize: bool = True,
-        over: Over = "all",
         named: bool = True,
     ) -> CrossFitted:
         """Sensitivity of each text in the model that has not seen it; see `LinearProbe`.
@@ -125,7 +125,7 @@ class Baseline:
         return CrossFitted(
             self,
             tuple(
-                LinearProbe(pipeline, each, weighting, normalize=normalize, over=over, named=named)
+                LinearProbe(pipeline, each, weighting, normalize=normalize, named=named)
                 for pipeline, each in zip(self.pipelines, about, strict=True)
             ),
         )
@@ -272,9 +272,10 @@ def with_protected(baseline: Baseline, texts: Sequence[str], attribute: Sequence
     for k, pipeline in enumerate(baseline.pipelines):
         held = fold == k
         if len(set(values[~held])) < max(2, len(set(values))):
+            found = np.unique(values).tolist()
             raise FairauditError(
                 "the protected attribute needs two values or more, each in several texts; "
-                f"found {', '.join(sorted(set(values))) or 'none'}"
+                f"found {len(found):,}: {few(found) or 'none'}"
             )
         features = pipeline[:-1].transform(texts)
         models.append(regression().fit(features[~held], values[~held]))

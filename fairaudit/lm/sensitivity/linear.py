@@ -21,13 +21,10 @@ from fairaudit.lm.sensitivity.measured import Measured, Weighting
 
 #: How scores become probabilities.
 Link = Literal["sigmoid", "softmax", "one_vs_rest"]
-#: Which features a record's sensitivity is summed over: the vocabulary, or those in the text.
-Over = Literal["all", "present"]
 #: Words in a row: most often one.
 Phrase = tuple[str, ...]
-#: Records at a time, and numbers in the largest array that is made of them.
+#: Records at a time.
 _RECORDS = 1024
-_NUMBERS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -142,12 +139,6 @@ class _Pull:
     slopes: Array  # (n, k, C), or (1, k, C) for all records alike
     weights: Array  # (C, d)
 
-    def columns(self, some: slice) -> Array:
-        """Of some features, without the scale: shape (n or 1, width)."""
-        n, k, scores = self.slopes.shape
-        gradient = self.slopes.reshape(n * k, scores) @ self.weights[:, some]
-        return np.abs(gradient, out=gradient).reshape(n, k, gradient.shape[1]).sum(axis=1)
-
     def at(self, rows: Array, columns: Array) -> Array:
         """Of single features of single records, without the scale: shape (m,)."""
         slopes = self.slopes[rows if len(self.slopes) > 1 else np.zeros_like(rows)]
@@ -198,24 +189,26 @@ def class_weights(
     return np.eye(classes)[places]
 
 
-def closed_form(
+def accumulated(
     task: Linear,
     features: Any,
     weights: Array,
     protected: Linear | Array,
     normalize: bool = True,
-) -> Array:
-    """Accumulated prediction sensitivity P(x) = w' |J| v of linear models, shape (n,).
+) -> tuple[Array, Array]:
+    """Accumulated prediction sensitivity P(x) = w' |J| v of linear models of texts.
 
     Krishna et al., "Measuring Fairness of Text Classifiers via Prediction Sensitivity", ACL 2022.
-    The sum runs over all features, as the definition has it.
+    The sum runs over the features in the text, as over the tokens of a text for a neural model.
+    Over the whole vocabulary the gradient of a model of two classes would have one direction in
+    every record, and two records would differ by p (1 - p) alone.
 
     Parameters
     ----------
     task : Linear
         The audited model.
-    features : array or sparse array, shape (n, d)
-        Features of the records.
+    features : sparse array by rows, shape (n, d)
+        Features of the records, m of them in all.
     weights : array, shape (n, K)
         Of the classes: `class_weights`.
     protected : Linear or array of shape (d,)
@@ -224,20 +217,21 @@ def closed_form(
     normalize : bool
         Divide v by its sum. Where v is 0 everywhere, so is P.
 
-    Examples
-    --------
-    y = 0.4501660, abs(J) = (0.2475166, 0.4950331, 0.1237583), v = (0, 0.6651386, 0.2217129).
-
-    >>> x = np.array([[0.2, 0.1, -0.4]])
-    >>> task = Linear(np.array([[1, -2, 0.5]]), np.zeros(1), "sigmoid")
-    >>> gender = Linear(np.array([[0, 3.0, -1]]), np.zeros(1), "sigmoid")
-    >>> w = class_weights(task.probabilities(x), "predicted")
-    >>> closed_form(task, x, w, gender, normalize=False).round(7).tolist()
-    [0.3567045]
+    Returns
+    -------
+    sensitivity : array, shape (n,)
+    parts : array, shape (m,)
+        What each feature adds, in the order in which they are stored.
     """
     pull, v = _pull(task, features, weights), _about(protected, features)
-    joint, total = _over_all(pull, v, features.shape[0])
-    return _factor(pull, v, total, normalize) * joint
+    n = features.shape[0]
+    rows = np.repeat(np.arange(n), np.diff(features.indptr))
+    about = v.at(rows, features.indices)
+    joint = pull.at(rows, features.indices) * about
+    # Of no feature at all bincount gives integers.
+    whole, total = (np.bincount(rows, each, n).astype(float) for each in (joint, about))
+    factor = _factor(pull, v, total, normalize)
+    return factor * whole, factor[rows] * joint
 
 
 def _about(protected: Linear | Array, features: Any) -> _Pull:
@@ -246,19 +240,6 @@ def _about(protected: Linear | Array, features: Any) -> _Pull:
         predicted = class_weights(protected.probabilities(features), "predicted")
         return _pull(protected, features, predicted)
     return _fixed(protected)
-
-
-def _over_all(pull: _Pull, v: _Pull, n: int) -> tuple[Array, Array]:
-    """Sums over all features, block by block: of both together and of v, shape (n,) each."""
-    joint, total = np.zeros(n), np.zeros(n)
-    rows = max(side.slopes.shape[0] * side.slopes.shape[1] for side in (pull, v))
-    width = max(1, _NUMBERS // max(rows, 1))
-    for start in range(0, pull.weights.shape[1], width):
-        some = slice(start, start + width)
-        about = v.columns(some)
-        joint += (pull.columns(some) * about).sum(axis=1)
-        total += about.sum(axis=1)
-    return joint, total
 
 
 def _factor(pull: _Pull, v: _Pull, total: Array, normalize: bool) -> Array:
@@ -434,12 +415,7 @@ def _holds(name: str, phrases: set[Phrase]) -> bool:
 class LinearProbe:
     """Sensitivity of a scikit-learn pipeline of a vectoriser and a linear classifier.
 
-    The sum runs over the whole vocabulary (``over="all"``), as the definition has it: what the
-    prediction would do if a word were added counts like what a word in the text does. Of a model
-    of two classes the gradient has then the same direction in every record, so with fixed v the
-    sensitivities of two records differ by p (1 - p) alone: compare them between models or
-    attributes; between groups they compare how unsure the model is. ``over="present"`` sums over
-    the features in the text, as the token form of a neural model does.
+    See `accumulated`: the features in a text count, not all of the vocabulary.
 
     Parameters
     ----------
@@ -452,8 +428,6 @@ class LinearProbe:
         Which classes count. Of two classes both have the same gradient: it makes no difference.
     normalize : bool
         Divide v by its sum.
-    over : {"all", "present"}
-        Which features are summed over.
     name : str, optional
         What the model is called in an audit's settings; the kinds of its steps by default.
     named : bool
@@ -473,7 +447,6 @@ class LinearProbe:
         weighting: Weighting = "predicted",
         *,
         normalize: bool = True,
-        over: Over = "all",
         name: str = "",
         named: bool = True,
     ) -> None:
@@ -487,7 +460,7 @@ class LinearProbe:
         self._protected = _protected(protected, self._bag, self._task.weights.shape[1])
         self.classes = tuple(str(label) for label in np.asarray(classifier.classes_).tolist())
         self.name = name or ", ".join(type(step).__name__ for _, step in pipeline.steps)
-        self._weighting, self._normalize, self._over = weighting, normalize, over
+        self._weighting, self._normalize = weighting, normalize
         self._named = named
 
     @property
@@ -515,19 +488,9 @@ class LinearProbe:
         x = self._bag.transform(texts)
         probabilities = self._task.probabilities(x)
         weights = class_weights(probabilities, self._weighting, gold)
-        pull, v = _pull(self._task, x, weights), _about(self._protected, x)
-        rows = np.repeat(np.arange(len(texts)), np.diff(x.indptr))
-        about = v.at(rows, x.indices)
-        joint = pull.at(rows, x.indices) * about
-        if self._over == "all":
-            whole, total = _over_all(pull, v, len(texts))
-        else:
-            # Of no feature at all bincount gives integers.
-            n = len(texts)
-            whole, total = (np.bincount(rows, each, n).astype(float) for each in (joint, about))
-        factor = _factor(pull, v, total, self._normalize)
-        tokens = self._tokens(texts, x, factor[rows] * joint)
-        return Measured(probabilities, factor * whole, tokens, np.zeros(len(texts), dtype=bool))
+        sensitivity, parts = accumulated(self._task, x, weights, self._protected, self._normalize)
+        tokens = self._tokens(texts, x, parts)
+        return Measured(probabilities, sensitivity, tokens, np.zeros(len(texts), dtype=bool))
 
     def _tokens(self, texts: Sequence[str], x: Any, shares: Array) -> list[list[tuple[str, float]]]:
         """Words of each text in its order, or else its features, the largest share first."""

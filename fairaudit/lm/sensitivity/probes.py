@@ -124,7 +124,6 @@ class _Making:
             words,
             self.options.weighting,
             normalize=self.options.normalize,
-            over="present",
             named=self.options.explain,
         )
         return probe, about
@@ -167,7 +166,6 @@ class _Making:
             about.source,
             self.options.weighting,
             normalize=self.options.normalize,
-            over="present",
             name=stored.name(model, str(self.options.model)),
             named=self.options.explain,
         )

@@ -172,8 +172,6 @@ class TrainedModel:
     accuracy, majority : float
         Shares of the held-out records that the model gets right, and that always answering the
         commonest value would. Where the first is not above the second, H says nothing.
-    held_out : int
-        Records that were held out.
     """
 
     def __init__(
@@ -183,11 +181,10 @@ class TrainedModel:
         classes: tuple[str, ...],
         accuracy: float,
         majority: float,
-        held_out: int,
     ) -> None:
         self._task, self._head = task, head
         self.classes = classes
-        self.accuracy, self.majority, self.held_out = accuracy, majority, held_out
+        self.accuracy, self.majority = accuracy, majority
 
     @property
     def name(self) -> str:
@@ -233,9 +230,7 @@ def train_protected(
     right = head.answer(embeddings, counts)[held] == truth[held]
     commonest = np.bincount(truth[held]).max() / held.sum()
     head.move(classifier.embedding_matrix)
-    return TrainedModel(
-        classifier, head, classes, float(right.mean()), float(commonest), int(held.sum())
-    )
+    return TrainedModel(classifier, head, classes, float(right.mean()), float(commonest))
 
 
 class _Head:

@@ -112,14 +112,16 @@ class Reader:
         label = self.options.label
         if self.options.weighting != "gold" or label is None:
             return None
-        place = {name: i for i, name in enumerate(classes)}
+        # Truth values are written True by Python, and true or TRUE by others.
+        written = str.lower if {*classes} == {"False", "True"} else str
+        place = {written(name): i for i, name in enumerate(classes)}
         for cell in batch.labels[label]:
-            if cell not in place:
+            if written(str(cell)) not in place:
                 raise FairauditError(
                     f"--label {label}: '{cell}' is none of the model's classes: "
                     f"{', '.join(classes)}."
                 )
-        return [place[str(cell)] for cell in batch.labels[label]]
+        return [place[written(str(cell))] for cell in batch.labels[label]]
 
     def records(self) -> Records:
         """What became of the records.

@@ -103,7 +103,7 @@ def _check_kind(path: Path) -> None:
     try:
         with ZipFile(path) as archive:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-    except (BadZipFile, OSError):
+    except (BadZipFile, OSError, NotImplementedError, ValueError):
         raise FairauditError(f"{path}: not a skops file; {_SAVE}") from None
     if "schema.json" not in sizes:
         raise FairauditError(f"{path}: an archive, but not of skops: no schema.json; {_SAVE}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError, nearest
 from fairaudit.lm.sensitivity import stored
 from fairaudit.lm.sensitivity.baseline import CrossFitted
+from fairaudit.lm.sensitivity.columns import cells_of, few, kind_of
 from fairaudit.lm.sensitivity.encoder import EncoderProbe
 from fairaudit.lm.sensitivity.measured import Measured, Probe
 from fairaudit.lm.sensitivity.options import Options
@@ -100,7 +101,7 @@ class OfTexts:
         self._truncated += int(found.truncated.sum())
         if self._is_listed is not None:
             self._without += sum(not self._is_listed(text) for text in texts)
-            self._zero += int(np.count_nonzero(found.sensitivity == 0))
+        self._zero += int(np.count_nonzero(found.sensitivity == 0))
         return found, np.column_stack([np.ones(len(texts)), found.sensitivity, reversed_])
 
     def _reversed(self, texts: Sequence[str], probabilities: Array) -> Array:
@@ -134,10 +135,19 @@ class OfTexts:
                 "more at once. --window reads all."
             )
         if self._without or self._zero:
-            yield (
-                f"No listed word stands in {self._without:,} of {_texts(self._measured)}; the "
-                f"sensitivity of {_texts(self._zero)} is 0."
+            yield self._said_of_zeros()
+
+    def _said_of_zeros(self) -> str:
+        whole = _texts(self._measured)
+        if self._is_listed is not None:
+            return (
+                f"No listed word stands in {self._without:,} of {whole}; the sensitivity of "
+                f"{_texts(self._zero)} is 0."
             )
+        return (
+            f"The sensitivity of {self._zero:,} of {whole} is 0, which counts in the mean: the "
+            "model knows none of their words, or none moves it."
+        )
 
     def _said_of_reversal(self) -> str:
         words, whole = f"{self._swapper.lexicon.attribute} words", _texts(self._measured)
@@ -180,6 +190,7 @@ class OfTable:
             "measure": self._probe.kind,
         }
         self.columns, self.metrics = _COLUMNS, SENSITIVITY[:1]
+        self._moves = False
         if self._probe.kind == "changed_value":
             options.refuse(
                 ["--weighting"],
@@ -191,9 +202,11 @@ class OfTable:
 
     def _observed(self) -> dict[str, Array]:
         """The columns of all records, read by what is in them."""
-        cells = dict(zip(self._names, self._reader.columns(*self._names), strict=True))
-        self._read = {name: self._reading(name, column) for name, column in cells.items()}
-        observed = {name: self._read[name](column) for name, column in cells.items()}
+        found = map(self._reader.present, self._reader.columns(*self._names))
+        cells = dict(zip(self._names, found, strict=True))
+        table = self._reader.table
+        self._cells = {name: cells_of(table, name, column) for name, column in cells.items()}
+        observed = {name: self._cells[name].read(column) for name, column in cells.items()}
         self._check_values(observed)
         return observed
 
@@ -205,34 +218,40 @@ class OfTable:
                 "change it to."
             )
 
-    def _reading(self, name: str, cells: Sequence[str | None]) -> Callable[[Any], Array]:
-        """How a column's cells are read: as truth values, as numbers if all are, or as they are."""
-        present = [cell for cell in self._reader.present(cells) if cell is not None]
-        if self._reader.table.column(name).type == "BOOLEAN" and len(present) == len(cells):
-            return lambda some: np.array([cell == "true" for cell in some])
-        if all(map(_is_number, present)):
-            return lambda some: np.array(
-                [np.nan if c is None else float(c) for c in self._reader.present(some)]
-            )
-        return lambda some: np.array(self._reader.present(some), dtype=object)
-
     def measure(self, batch: Batch) -> tuple[Measured, Array]:
         """What the model says of some records, and their counts, shape (n, 2)."""
-        records = {name: self._read[name](batch.labels[name]) for name in self._names}
+        records = {
+            name: cells.read(self._reader.present(batch.labels[name]))
+            for name, cells in self._cells.items()
+        }
         found = self._probe.measure(records, self._reader.gold(batch, self.classes))
+        self._moves |= bool(found.sensitivity.any())
         return found, np.column_stack([np.ones(len(batch.keep)), found.sensitivity])
 
     def notes(self) -> Iterator[str]:
         """What was measured."""
         column = self.options.protected
         if self._probe.kind == "changed_value":
+            others = "each other value" if self._probe.complete else "up to 20 other values"
             yield (
                 f"Value change is the mean total variation between a record's prediction and those "
-                f"with each other value of {column}, all else equal: from 0 to 100 percent."
+                f"with {others} of {column}, all else equal: from 0 to 100 percent."
             )
-            return
-        yield f"Sensitivity is the change of the probability per unit of {column}, all else equal."
-        yield _CAVEAT
+        else:
+            yield (
+                f"Sensitivity is the change of the probability per unit of {column}, all else "
+                "equal."
+            )
+            yield _CAVEAT
+        if not self._moves:
+            yield self._said_of_no_move()
+
+    def _said_of_no_move(self) -> str:
+        column, values = self.options.protected, self._probe.values
+        return (
+            f"No prediction moves with {column}: the model makes no use of it, or does not know "
+            f"its values, which were read as {kind_of(values)}: {few(values.tolist())}."
+        )
 
 
 def _refuse_for_tables(options: Options) -> None:
@@ -272,13 +291,6 @@ def _check_there(names: Sequence[str], table: Table) -> None:
                 f"{nearest(name, table.names)}"
             )
         table.column(name)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return bool(np.isfinite(float(text))) and "_" not in text
-    except ValueError:
-        return False
 
 
 def _predict_reversed(probe: Probe, texts: Sequence[str], reversed_: Sequence[str]) -> Array:

@@ -13,6 +13,8 @@ import numpy as np
 
 from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError, nearest
+from fairaudit.lm.checkpoints import first_line
+from fairaudit.lm.sensitivity.columns import how_read
 from fairaudit.lm.sensitivity.linear import class_weights
 from fairaudit.lm.sensitivity.measured import Measured, Weighting
 
@@ -71,6 +73,8 @@ class TabularProbe:
         The measure that was chosen.
     values : array
         Values of the column that are put in each other's place.
+    complete : bool
+        Whether these are all that were observed.
 
     Raises
     ------
@@ -101,6 +105,7 @@ class TabularProbe:
             )
         numeric = _is_numeric(known)
         self.values = known[_spaced(len(known))] if numeric else known
+        self.complete = len(self.values) == len(known)
         if numeric:
             self._low, self._high = float(known[0]), float(known[-1])
             self._scale = float(np.nanstd(np.asarray(observed[column], dtype=float)))
@@ -118,7 +123,11 @@ class TabularProbe:
         try:
             return np.asarray(self._model.predict_proba(table), dtype=float)
         except (TypeError, ValueError) as error:
-            raise FairauditError(f"--model: {self.name} cannot read the records: {error}") from None
+            raise FairauditError(
+                f"--model: {self.name} cannot read the records: {first_line(error)} Columns were "
+                f"read as {how_read(records)}. If the model knows other types, give a Parquet "
+                "file, which keeps them."
+            ) from None
 
     def measure(self, records: Records, gold: Sequence[int] | Array | None = None) -> Measured:
         """Probabilities of records, and the sensitivity to the column; nan where it is missing."""

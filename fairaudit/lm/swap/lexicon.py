@@ -276,7 +276,13 @@ def _pairs(section: toml.Section, key: str) -> Iterable[Pair]:
                 f"{section.where}: {key}: entry {number}: expected two words: "
                 f'["he", "she"]; found {entry!r}.'
             )
-        yield entry[0].strip(), entry[1].strip()
+        first, second = (word.strip() for word in entry)
+        if first == second:
+            raise FairauditError(
+                f"{section.where}: {key}: entry {number}: '{first}' is paired with itself. Take "
+                "the pair out, or name its counterpart."
+            )
+        yield first, second
 
 
 def _once(pairs: Iterable[Pair]) -> list[Pair]:

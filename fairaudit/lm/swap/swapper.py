@@ -17,9 +17,12 @@ from fairaudit.lm.swap.slots import Slot, slot
 _ASCII = re.compile(r"(\w+)", re.ASCII)
 #: A letter and its combining accent are one word.
 _WORD = re.compile(r"([\w\u0300-\u036f]+)")
-#: Addresses, handles and tags name things and are left alone, whole.
+#: Addresses, handles and tags name things and are left alone, whole. Before the @ of an address
+#: stand 64 characters at most (RFC 5321, 4.5.3.1.1): without a bound, a long line of dashes would
+#: be read to its end from each of them.
 _ADDRESS = re.compile(
-    r"((?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+|[@#]\w+|[\w\u0300-\u036f]+)", re.IGNORECASE
+    r"((?:https?://|www\.)\S+|[\w.+-]{1,64}@[\w-]+\.[\w.-]+|[@#]\w+|[\w\u0300-\u036f]+)",
+    re.IGNORECASE,
 )
 _MARKERS = ("://", "www.", "WWW.", "@", "#")
 _PRONOUNS: Mapping[str, Mapping[Slot, str]] = {
@@ -28,6 +31,7 @@ _PRONOUNS: Mapping[str, Mapping[Slot, str]] = {
 }
 _SURE = {"him": "her", "hers": "his"}
 _APOSTROPHES = ("'", "\u2019")
+_SINGLE = (*_APOSTROPHES, "\u2018")
 #: From the first up to the second place of the split text, replace by the third.
 _Change = tuple[int, int, str]
 
@@ -99,7 +103,9 @@ class Tally:
             self._documents_changed += 1
             for start, stop, new in changes:
                 old = parts[start] if stop == start + 1 else "".join(parts[start:stop])
-                self._replaced[old, new] += 1
+                # A possessive mark comes with all that stands before the next word.
+                more = len(parts[stop - 1]) - 1 if stop % 2 else 0
+                self._replaced[old[: len(old) - more], new[: len(new) - more]] += 1
 
     @property
     def coverage(self) -> Coverage:
@@ -167,14 +173,6 @@ class Swapper:
         parts, changes = self._changes(text)
         at = [0, *accumulate(map(len, parts))]
         return [(at[start], at[stop], replacement) for start, stop, replacement in changes]
-
-    def has_gender(self, text: str) -> bool:
-        """Whether the text holds a word that is replaced.
-
-        >>> [Swapper().has_gender(text) for text in ("They left.", "The king left.")]
-        [False, True]
-        """
-        return bool(self._changes(text)[1])
 
     def count(self, text: str) -> Coverage:
         """What a reversal of the text touches.
@@ -274,15 +272,40 @@ def _with_article(
 def _possessive(parts: list[str], at: int, stop: int, new: str) -> _Change:
     """A replacement with its possessive mark: *ladies' room* is the *gentlemen's*, and back."""
     old, mark = parts[at].lower(), parts[stop][0]
-    plural, new_plural = (
-        len(w) > 3 and w[-1] == "s" and w[-2:] not in ("ss", "us") for w in (old, new.lower())
-    )
-    if plural and not new_plural and parts[stop][1:2] == " ":
-        return at, stop + 1, f"{new}{mark}{'S' if new.isupper() else 's'}{parts[stop][1:]}"
     with_s = parts[stop] == mark and parts[stop + 1 : stop + 2] in (["s"], ["S"])
-    if with_s and new_plural and old[-1:] != "s":
+    if with_s and _is_plural(new.lower()) and old[-1:] != "s":
         return at, stop + 2, new + mark
+    if _is_bare(parts, at, stop) and new[-1:].lower() != "s":
+        return at, stop + 1, f"{new}{mark}{'S' if new.isupper() else 's'}{parts[stop][1:]}"
     return at, stop, new
+
+
+def _is_plural(word: str) -> bool:
+    return len(word) > 3 and word[-1] == "s" and word[-2:] not in ("ss", "us")
+
+
+def _is_bare(parts: list[str], at: int, stop: int) -> bool:
+    """Whether the mark after a word is a possessive one without *s*: *ladies'*, *actress'*.
+
+    After a singular it may as well close a quotation, and does where one was opened.
+    """
+    word, between = parts[at].lower(), parts[stop][1:]
+    if word[-1:] != "s" or not between[:1].isspace():
+        return False
+    if not between.startswith(" ") and (stop + 1 == len(parts) or between.count("\n") > 1):
+        return False  # the last word of a line or of a paragraph
+    return _is_plural(word) or not _is_quoted(parts, at)
+
+
+def _is_quoted(parts: list[str], at: int) -> bool:
+    """Whether a single quotation mark was opened before a word, and not closed."""
+    for place in range(at - 1, -1, -2):
+        between = parts[place]
+        last = max(map(between.rfind, _SINGLE))
+        # Alone between two words it is an apostrophe.
+        if last >= 0 and (place == 0 or between not in _APOSTROPHES):
+            return between[last] == "\u2018" or last == len(between) - 1
+    return False
 
 
 def _before_capital(parts: list[str], at: int) -> bool:
@@ -380,8 +403,3 @@ def _add_cues(entries: dict[str, _Entry], lexicon: Lexicon, directed: Iterable[P
     told += [(first, cues.is_ordinary) for first, _ in directed if first in cues.ORDINARY]
     for word, cue in told:
         entries.setdefault(word, _Entry()).cues.append(cue)
-
-
-def total(coverages: Iterable[Coverage]) -> Coverage:
-    """The coverage of many texts."""
-    return sum(coverages, Coverage())

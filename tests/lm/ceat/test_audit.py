@@ -185,6 +185,18 @@ def test_what_was_not_found_is_said(made, language_models):
     assert content(audit)["lists"]["he and kin"] == ["He"]
 
 
+def test_names_with_colons_are_said_whole(made, language_models):
+    own = made / "own.toml"
+    own.write_text(TOML.replace('"unheard"', '"test: what. Use a larger text, or other words."'))
+    audit = run(made, language_models, "OWN,GONE")
+    name = "test: what. Use a larger text, or other words."
+    assert f"GONE is left out: not one word of '{name}' was found." in audit.notes
+    with pytest.raises(FairauditError) as caught:
+        run(made, language_models, "GONE")
+    said = f"test GONE: not one word of '{name}' was found: zyx, wvu. Use a larger text, or other"
+    assert str(caught.value) == f"{said} words."
+
+
 def test_no_test_is_left(made, language_models):
     with pytest.raises(
         FairauditError, match="test GONE: not one word of 'unheard' was found: zyx,"
@@ -278,6 +290,9 @@ def test_templates(made, language_models):
     own = run(made, language_models, corpus=(), templates=made / "own templates")
     assert content(own)["contexts"] == 8 * 2
     assert own.settings["templates"] != audit.settings["templates"]
+    (made / "own templates").write_text("\n \n")
+    with pytest.raises(FairauditError, match="--templates .*own templates: no sentence in it; exp"):
+        run(made, language_models, corpus=(), templates=made / "own templates")
     (made / "own templates").write_text("Look, {}!\nit is.\n")
     with pytest.raises(FairauditError, match="own templates, line 2: expected a sentence with one"):
         run(made, language_models, corpus=(), templates=made / "own templates")

@@ -307,6 +307,14 @@ def test_mistakes_in_the_file(hand, old, new, message):
     assert str(caught.value).startswith(message)
 
 
+def test_a_file_with_a_comma_in_its_name_is_named_whole(hand):
+    path = hand / "a, b.toml"
+    path.write_text(HAND.replace('"bee"]', '"ant"]'))
+    with pytest.raises(FairauditError) as caught:
+        Crossing.read(path)
+    assert str(caught.value).startswith(f"{path}: ant: in two lists")
+
+
 def test_one_value_is_no_crossing(hand):
     (hand / "groups.toml").write_text(HAND.partition("[names.male]")[0])
     with pytest.raises(FairauditError, match="two or more values of each of two attributes; found"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fairaudit.exceptions import FairauditError
-from fairaudit.lm.ceat.vectors import emergent, intersectional, read_vectors
+from fairaudit.lm.ceat.vectors import Tied, read_vectors
 from fairaudit.lm.ceat.weat import wefat
 
 GLOVE = "rose 0.5 1 -2e-1\nant 1 2 3\nJosé 0 0 1\nrose 9 9 9\n"
@@ -25,6 +25,12 @@ def test_only_the_words_that_are_needed(tmp_path, header):
         "José": [0, 0, 1],
     }
     assert found["rose"].dtype == np.float32
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
+    for content in ("rose 1 2\n", "2 2\nrose 1 2\n"):
+        path = written(tmp_path, b"\xef\xbb\xbf" + content.encode())
+        assert read_vectors(path, ["rose"])["rose"].tolist() == [1, 2]
 
 
 def test_packed_and_blanks_at_the_ends(tmp_path):
@@ -49,6 +55,8 @@ def test_words_with_blanks_are_other_words(tmp_path):
         ("ant 1 2\nbee 1\n", "vectors.txt, line 2: 1 numbers; expected 2, as before."),
         ("ant 1 2\nrose 1 2 3\n", "vectors.txt, line 2: 3 numbers; expected 2, as before."),
         ("ant 1 2\n\nrose 1 2\n", "vectors.txt, line 2: 0 numbers; expected 2"),
+        ("", "vectors.txt: the file is empty; expected a word"),
+        ("1 " + "9" * 5000 + "\nrose 1 2\n", "vectors.txt, line 2: 2 numbers; expected 1"),
         ("rose\n", "vectors.txt, line 1: 0 numbers; expected a word and its numbers"),
         ("ant 1 2\nrose 1 x\n", "vectors.txt, line 2: 'rose' has something that is no number."),
         ("ant 1 2\nrose 1 inf\n", "vectors.txt, line 2: 'rose' has a number that is not finite."),
@@ -107,20 +115,22 @@ def test_detection_by_sets(people, threshold):
     sizes = set()
     for target in groups:
         ib, eib = by_sets(words, groups, target, threshold)
-        assert intersectional(words, groups, target, threshold) == [w for w in words if w in ib]
-        assert emergent(words, groups, target, threshold) == [w for w in words if w in eib]
+        tied = Tied.of(words, groups, target)
+        assert tied.words == list(words)
+        assert tied.intersectional(threshold).tolist() == [w in ib for w in words]
+        assert tied.emergent(threshold).tolist() == [w in eib for w in words]
         sizes.add((len(ib) < len(words), len(eib) < len(ib)))
     assert (True, True) in sizes, "nothing was left out: the test would not tell"
 
 
 def test_nothing_found(people):
     words, groups = people
-    assert emergent(words, groups, ("f", "1"), threshold=9) == []
+    assert not Tied.of(words, groups, ("f", "1")).emergent(9).any()
 
 
 def test_a_group_without_names(people):
     words, groups = people
     with pytest.raises(FairauditError, match="no names of x-1, or of no other group. Groups: f-1,"):
-        intersectional(words, groups, ("x", "1"))
+        Tied.of(words, groups, ("x", "1"))
     with pytest.raises(FairauditError, match="no names of f-1"):
-        emergent(words, {("f", "1"): groups["f", "1"]}, ("f", "1"))
+        Tied.of(words, {("f", "1"): groups["f", "1"]}, ("f", "1"))

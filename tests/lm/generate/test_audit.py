@@ -10,10 +10,13 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 from fairaudit.audit import Audit
 from fairaudit.exceptions import FairauditError
 from fairaudit.lm.classifiers import TextClassifier
-from fairaudit.lm.generate import sampling
+from fairaudit.lm.generate import sampling, scorers
 from fairaudit.lm.generate.audit import generate
 from fairaudit.lm.generate.polarity import unigram
+from fairaudit.lm.generate.texts import read_texts
 from fairaudit.lm.language_models import LanguageModel
+from fairaudit.selection import Selection
+from fairaudit.table import Workspace
 from tests.lm.generate.conftest import PROMPTS, ROLES
 from tests.lm.sensitivity.conftest import save as save_classifier
 
@@ -183,6 +186,22 @@ def test_prompts_are_scored_with_their_texts_unless_told_otherwise(tmp_path):
     assert "score:text" in alone.signature
 
 
+def test_a_prompt_ends_with_a_word(tmp_path):
+    pairs = [
+        ("He", "Hermes left"), ("She", "She's here"), ("The nur", "The nurse left"),
+        ("护士", "护士说"), ("लड़क", "लड़की आई"), ("", "He"), ("A man.", "A man.Next"),
+    ]  # fmt: skip
+    path = table(tmp_path, **dict(zip(("prompt", "text"), zip(*pairs, strict=True), strict=True)))
+    with Workspace() as workspace:
+        selection = Selection.of((), None, (), None, ())
+        found = read_texts(workspace, str(path), None, None, selection)
+    assert found.whole == [
+        "He Hermes left", "She's here", "The nur The nurse left", "护士说", "लड़क लड़की आई", "He",
+        "A man.Next",
+    ]  # fmt: skip
+    assert "3 of 7 texts begin with their prompt" in found.notes[0]
+
+
 def test_prompts_are_clusters(tmp_path):
     texts = ["he", "he", "he", "she", "she", "she"] * 20
     path = table(tmp_path, prompt=[f"p{i // 3}" for i in range(120)], text=texts)
@@ -224,6 +243,17 @@ def test_classifiers(tmp_path):
     said = refused(texts=path, toxicity=str(folder), device="cpu")
     assert "no label 'toxic'" in said
     assert labels[0] in said
+
+
+def test_texts_that_a_classifier_reads_in_part_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(scorers, "_AT_ONCE", 2)
+    folder = save_classifier(tmp_path / "model", labels=2)
+    path = table(tmp_path, text=["he works " * 40, "she works", "he works " * 50])
+    audit = generate(texts=path, regard=f"{folder}:class 0", device="cpu")
+    said = "2 of 3 texts are longer than the regard classifier reads; only their beginning is score"
+    assert said in notes(audit)
+    short = generate(texts=table(tmp_path, text=["he"]), regard=f"{folder}:class 0", device="cpu")
+    assert "only their beginning" not in notes(short)
 
 
 def test_vectors(tmp_path):
@@ -318,8 +348,32 @@ def test_a_damaged_file_of_texts(tmp_path, content, said):
     assert said in refused(texts=path)
 
 
+def test_a_file_of_texts_has_columns_of_its_own(made):
+    for option, given in (("text", "as"), ("prompt", "text")):
+        said = refused(texts=made[1], **{option: given})
+        assert f"--{option} {given}: {made[1]} was written by --save" in said
+        assert f"column '{option}'. Leave --{option} out." in said
+    same = generate(texts=made[1], by="as", text="text", prompt="prompt")
+    assert numbers(same) == numbers(made[0])
+
+
+def test_odd_separators_in_a_file_of_texts(tmp_path):
+    path = tmp_path / "texts.jsonl"
+    path.write_text(
+        '{"schema": "fairaudit/generations/1"}\n{"prompt": "a\u2028b", "text": "\x85he"}\n\n',
+        encoding="utf-8",
+    )
+    assert generate(texts=path).records.used == 1
+
+
 def test_files_of_texts_go_alone(made, tmp_path):
     other = tmp_path / "other.jsonl"
     other.write_bytes(made[1].read_bytes())
     assert "scored alone" in refused(texts=[made[1], other])
+    pattern = str(tmp_path / "*.jsonl")
+    whole, found = generate(texts=other, by="as"), generate(texts=pattern, by="as")
+    assert found.to_json() == whole.to_json()
+    assert "drawn:0" in found.signature
+    other.with_name("third.jsonl").write_bytes(other.read_bytes())
+    assert "scored alone" in refused(texts=pattern)
     assert numbers(generate(texts=[other], by="as")) == numbers(made[0])

@@ -122,6 +122,13 @@ def test_projections_decide(vectors):
     assert by_vectors(texts, vectors, "wavg").tolist() == most
 
 
+def test_words_with_apostrophes_are_looked_up_whole(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_text("he 0 1\nshe 1 0\ndon 0 1\nqueen 1 0\ncan't 1 0\nlet's 0 1\nlet 1 0\n")
+    texts = ["don't", "queen's", "can't", "he'd've", "She\u2019ll", "let's", "queens'", "Don's"]
+    assert by_vectors(texts, path, "max").tolist() == [0, 1, 1, -1, 1, -1, 0, -1]
+
+
 def test_the_threshold_is_part_of_it(tmp_path):
     path = tmp_path / "vectors.txt"
     lines = ["he 0 1 0", "she 1 0 0"]

@@ -76,6 +76,12 @@ def test_lines(tmp_path):
     assert dict(records.dropped) == {"no prompt": 1}
 
 
+def test_odd_separators_are_no_ends_of_lines(tmp_path):
+    path = tmp_path / "prompts.txt"
+    path.write_bytes("\ufeffHe\u2028said\r\nShe\x0csaid\r\n\r\n".encode())
+    assert rows(path)[1]["prompt"] == ["He\u2028said", "She\x0csaid"]
+
+
 def test_the_column_is_found(tmp_path):
     path = tmp_path / "one.csv"
     path.write_text("sentence\nHe said\n")

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedTokenizerFast
 
 from fairaudit.lm.language_models import LanguageModel
 from tests.lm import tiny
+
+#: A character of no width, which some tokenizers drop.
+INVISIBLE = "\u200b"
 
 
 class Slow:
@@ -57,6 +61,24 @@ def masked(language_models):
 def causal(language_models):
     folder = language_models["gpt2"]
     return LanguageModel(folder, "tiny", device="cpu", batch=3), Slow(folder, "gpt2")
+
+
+@pytest.fixture(scope="session")
+def wordpiece(tmp_path_factory):
+    """Folder of a tiny masked model that reads whole words, and nothing of what is not seen."""
+    words = "<s> <pad> </s> <mask> [UNK] the nurse doctor king works she he".split()
+    made = Tokenizer(models.WordPiece({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    made.normalizer = normalizers.BertNormalizer()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    folder = tiny.save(tmp_path_factory.mktemp("wordpiece"), "bert")
+    PreTrainedTokenizerFast(
+        tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+        mask_token="<mask>", unk_token="[UNK]", model_max_length=tiny.CONTEXT,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,13 @@ from fairaudit.exceptions import FairauditError
 from fairaudit.lm.language_models import LanguageModel
 from fairaudit.lm.likelihood import pairs, roles, stereoset, winobias, winogender
 from fairaudit.lm.likelihood.audit import likelihood
+from fairaudit.lm.likelihood.probes import read_lines
 from fairaudit.lm.likelihood.pronouns import SHIPPED
 from fairaudit.stats.correlation import correlation
 from fairaudit.toml import read
 from tests.lm import tiny
 from tests.lm.likelihood import trained
+from tests.lm.likelihood.conftest import INVISIBLE
 
 
 def value(audit, metric, group="(all)", attribute=None):
@@ -118,6 +121,17 @@ def test_crows_pairs_one_by_one(data, roomy, kind):
     assert value(audit, "likelihood_difference") == pytest.approx(expected, abs=2e-3)
 
 
+def test_pairs_that_share_no_token_are_no_ties(wordpiece):
+    given = {"model": wordpiece, "device": "cpu"}
+    more, less = ["the nurse works", "nurse", INVISIBLE], ["the doctor works", "king", "she"]
+    audit = likelihood(pd.DataFrame({"sent_more": more, "sent_less": less}), **given)
+    assert (audit.records.total, audit.records.used) == (3, 1)
+    assert dict(audit.records.dropped) == {
+        "no shared token": 1, "no token that the model reads": 1,
+    }  # fmt: skip
+    assert "Equally likely" not in said(audit)
+
+
 # --- StereoSet -------------------------------------------------------------------------------
 
 
@@ -146,6 +160,38 @@ def test_stereoset_by_hand(gpt2, fixed):
     assert value(audit, "icat_score") == pytest.approx(lms * (1 - ss) / 0.5)
     assert "1 of the pairs" in said(audit)
     assert audit.settings["cluster"] == "target"
+
+
+def test_a_blank_without_a_token_is_not_scored(wordpiece):
+    def row(*words):
+        labels = ("stereotype", "anti-stereotype", "unrelated")
+        sentences = dict(zip(labels, (f"the {word} works" for word in words), strict=True))
+        own = {"type": "intrasentence", "target": "t", "bias_type": "b"}
+        return {**own, "context": "the BLANK works", **sentences}
+
+    given = {"model": wordpiece, "device": "cpu"}
+    good = row("nurse", "doctor", "king")
+    alone = likelihood(pd.DataFrame([good]), **given)
+    others = [row(*words) for words in (
+        (INVISIBLE, "doctor", "king"), ("nurse", INVISIBLE, "king"), ("nurse", "he", INVISIBLE),
+    )]  # fmt: skip
+    audit = likelihood(pd.DataFrame([*others, good]), **given)
+    assert dict(audit.records.dropped) == {"no token that the model reads": 3}
+    assert [row.value for row in audit.estimates] == [row.value for row in alone.estimates]
+
+
+def test_a_sentence_that_adds_no_token_is_not_scored(tmp_path):
+    folder = tiny.save(tmp_path, "gpt2")
+    path = folder / "tokenizer_config.json"
+    # Without a token for the start, the first token of a text has no probability.
+    config = json.loads(path.read_text()) | {"bos_token": None, "eos_token": None}
+    path.write_text(json.dumps(config))
+    model = LanguageModel(folder, "m", device="cpu")
+    assert model.start is None
+    frame = pd.DataFrame({"text": ["q", "He works."]})
+    audit = likelihood(frame, text="text", model=folder, device="cpu")
+    assert dict(audit.records.dropped) == {"no token that the model reads": 1}
+    assert value(audit, "perplexity") > 1
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "bert"])
@@ -227,10 +273,37 @@ def test_stereoset_as_its_authors_give_it(gpt2, tmp_path):
     path.write_text(json.dumps({"version": "1.1", "data": {"intersentence": []}}))
     with pytest.raises(FairauditError, match="holds no records"):
         likelihood(path, **gpt2)
+    good[0]["sentences"].append({"gold_label": "anti-stereotype", "sentence": "The cook is old."})
+    path.write_text(json.dumps({"version": "1.1", "data": {"intersentence": good}}))
+    with pytest.raises(FairauditError, match="ce 1: two sentences with gold_label 'stereotype'"):
+        likelihood(path, **gpt2)
+    good[0]["sentences"][1]["gold_label"], good[0]["sentences"][3]["sentence"] = "unrelated", 7
+    good[0]["sentences"][2]["gold_label"] = "stereotype"
+    del good[0]["sentences"][0]
+    path.write_text(json.dumps({"version": "1.1", "data": {"intersentence": good}}))
+    with pytest.raises(FairauditError, match="ce 1: anti-stereotype is 7; expected a text."):
+        likelihood(path, **gpt2)
     del good[0]["sentences"][0]["gold_label"]
     path.write_text(json.dumps({"version": "1.1", "data": {"intersentence": good}}))
     with pytest.raises(FairauditError, match="broken StereoSet: KeyError"):
         likelihood(path, **gpt2)
+
+
+def test_odd_separators_do_not_end_a_line(gpt2, tmp_path):
+    texts = [f"The {mark} cook" for mark in "\u2028 \u2029 \x85".split(" ")]
+    labels = ("stereotype", "anti-stereotype", "unrelated")
+    record = {
+        "target": "cook", "bias_type": "b", "context": "The \u2028 BLANK",
+        "sentences": [{"gold_label": g, "sentence": s} for g, s in zip(labels, texts, strict=True)],
+    }  # fmt: skip
+    path = tmp_path / "dev.json"
+    content = json.dumps({"data": {"intrasentence": [record]}}, ensure_ascii=False, indent=1)
+    path.write_text(content, encoding="utf-8")
+    assert likelihood(path, **gpt2).records.used == 1
+    lines = tmp_path / "lines.txt"
+    lines.write_text("\n".join(f"He{mark}works." for mark in "\u2028\x0b\x0c\x1c\x85"))
+    assert len(read_lines(lines, "texts")) == 5
+    assert likelihood(lines, probe="roles", **gpt2).records.total == 5
 
 
 # --- WinoBias --------------------------------------------------------------------------------
@@ -250,29 +323,34 @@ def test_winobias_by_hand(gpt2, fixed, tmp_path):
             "[The cook] said [she] left.",
             "The cook hit [the guard] as [he] left.",
             "[The cook]: [she].",
+            "[ The cook ] saw [her].",
         ],
         [
             "[The cook] said [he] left.",
             "The cook hit [the guard] as [she] ran.",
             "[The cook]: [he].",
+            "[The cook] saw [him].",
         ],
     )
     fixed({
         "The cook said she left.": -1, "The cook said he left.": -2,
         "The cook hit the guard as he left.": -3, "The cook hit the guard as she ran.": -1,
         "The cook: she.": -4, "The cook: he.": -4,
+        "The cook saw her.": -2, "The cook saw him.": -5,
     })  # fmt: skip
     for given in (path, str(path).replace("pro_", "anti_"), tmp_path / "*type1*"):
         audit = likelihood(given, **gpt2)
-        assert value(audit, "stereotype_share") == pytest.approx(1 / 3)
-        assert value(audit, "pronoun_accuracy_gap") == 0
-        assert value(audit, "likelihood_difference") == 1
-        assert value(audit, "stereotype_share", "female") == 0.5
+        # For the stereotype, against it, a tie, and for it: not the same the other way round.
+        assert value(audit, "stereotype_share") == 0.5
+        assert value(audit, "pronoun_accuracy_gap") == 0.25
+        assert value(audit, "likelihood_difference") == (1 + 2 + 0 + 3) / 4
+        assert value(audit, "stereotype_share", "female") == pytest.approx(2 / 3)
+        assert value(audit, "stereotype_share", "male") == 0
         assert [data.path for data in audit.data] == [
             str(path), str(path).replace("pro_", "anti_"),
         ]  # fmt: skip
     assert "1 pairs differ in more than" in said(audit)
-    assert likelihood(path, **gpt2, where="differs = 'pronouns'").records.used == 2
+    assert likelihood(path, **gpt2, where="differs = 'pronouns'").records.used == 3
 
 
 def test_winobias_as_published(data, gpt2):
@@ -301,6 +379,10 @@ def test_winobias_as_published(data, gpt2):
         (lambda pro, anti: anti.write_text("7 [a] [he]."), "sentence 1 has no counterpart in"),
         (lambda pro, anti: anti.write_text("1 [a] [he].\n1 [b] [he]."), "line 2: number 1 again"),
         (lambda pro, anti: anti.write_text("1 [a] [he].\nodd"), "line 2: no number and bracket"),
+        (
+            lambda pro, anti: anti.write_text("1 [a] [he].\n" + "9" * 5000 + " [b] [he]."),
+            "line 2: no number and bracket",
+        ),
         (lambda pro, anti: anti.write_text(" \n"), "is empty"),
         (lambda pro, anti: anti.write_bytes(b"1 [a] \xff"), "line 1: not UTF-8"),
     ],
@@ -311,6 +393,14 @@ def test_winobias_files_that_do_not_pair(gpt2, tmp_path, change, reason):
     with pytest.raises(FairauditError) as caught:
         likelihood(path, **gpt2)
     assert reason in str(caught.value)
+
+
+def test_brackets_are_found_in_no_time():
+    started = perf_counter()
+    assert winobias.LINE.fullmatch("1 " + "[" * 60_000) is None
+    assert winobias.LINE.fullmatch("1 " + "[" * 60_000 + "a]")
+    assert winobias._plain("[ a ] " + "[ " * 30_000).startswith("a [")
+    assert perf_counter() - started < 2
 
 
 # --- Winogender ------------------------------------------------------------------------------
@@ -368,6 +458,28 @@ def test_winogender_correlates_with_the_share_of_women(data, gpt2, tmp_path, mon
     assert "has only 120 records" in done.stderr
 
 
+@pytest.mark.parametrize("share", ["nan", "inf", "-1", "100.5", "many"])
+def test_a_share_is_a_percentage(gpt2, tmp_path, share):
+    (tmp_path / "all_sentences.tsv").write_text(
+        "sentid\tsentence\nnurse.a.0.male.txt\tHe.\nnurse.a.0.female.txt\tShe.\n"
+    )
+    stats = tmp_path / "occupations-stats.tsv"
+    stats.write_text(f"occupation\tbls_pct_female\ncook\t100\n\nnurse\t{share}\n")
+    reason = f"stats.tsv, line 4: bls_pct_female is '{share}'; expected a number from 0 to 100."
+    with pytest.raises(FairauditError, match=reason):
+        likelihood(tmp_path / "all_sentences.tsv", **gpt2)
+
+
+def test_a_very_long_sentence_of_winogender(gpt2, tmp_path):
+    path = tmp_path / "all_sentences.tsv"
+    path.write_text(
+        f"sentid\tsentence\nnurse.a.0.male.txt\t{'x' * 140_000}\nnurse.a.0.female.txt\tShe.\n"
+        "cook.a.0.male.txt\tHe.\ncook.a.0.female.txt\tShe.\n"
+    )
+    audit = likelihood(path, **gpt2)
+    assert dict(audit.records.dropped) == {"longer than the model reads at once": 1}
+
+
 def test_winogender_that_is_odd(gpt2, data, tmp_path):
     stats = data / "lm" / "winogender" / "occupations-stats.tsv"
     with pytest.raises(FairauditError, match="holds statistics alone"):
@@ -407,6 +519,21 @@ def test_role_reversal_by_hand(gpt2, fixed, tmp_path):
     path.write_text("\n".join(frame.body))
     lines = likelihood(path, probe="roles", **gpt2)
     assert value(lines, "role_reversal_gap") == value(audit, "role_reversal_gap")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "b.TSV", "c.jsonl", "d.parquet", "e.csv.gz"])
+def test_a_table_is_no_file_of_texts(gpt2, tmp_path, name):
+    (tmp_path / name).write_text("text\nHe works.\n")
+    with pytest.raises(FairauditError, match=f"{name}: a table, .* Name the column: --text COL"):
+        likelihood(tmp_path / name, probe="roles", **gpt2)
+
+
+def test_a_text_without_a_token_is_not_scored(wordpiece):
+    frame = pd.DataFrame({"text": [INVISIBLE, "she works"]})
+    audit = likelihood(frame, text="text", model=wordpiece, device="cpu")
+    assert dict(audit.records.dropped) == {"no token that the model reads": 1}
+    alone = likelihood(frame[1:], text="text", model=wordpiece, device="cpu")
+    assert value(audit, "perplexity") == value(alone, "perplexity") > 1
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "bert"])
@@ -600,9 +727,15 @@ def test_a_classifier_is_refused(tmp_path):
         likelihood(CROWS, model=tmp_path, device="cpu")
 
 
-def test_stereoset_has_its_own_clusters(gpt2):
+def test_stereoset_has_its_own_clusters_and_types(gpt2, tmp_path):
     row, _ = triplet("x", (-1, -2, -3))
     with pytest.raises(FairauditError, match="--cluster bias_type: scores of stereoset are means"):
         likelihood(pd.DataFrame([row]), cluster="bias_type", **gpt2)
-    with pytest.raises(FairauditError, match="type is 'odd'"):
-        likelihood(pd.DataFrame([{**row, "type": "odd"}]), **gpt2)
+
+    # What is left out need not make sense, and no model is needed to say what does not.
+    both = pd.DataFrame([row, {**row, "type": "odd"}])
+    assert likelihood(both, where="type <> 'odd'", **gpt2).records.used == 1
+    both.to_csv(tmp_path / "s.csv", index=False)
+    with pytest.raises(FairauditError) as caught:
+        likelihood(tmp_path / "s.csv", model="no/such", probe="stereoset")
+    assert f"{tmp_path / 's.csv'}, row 2: type is 'odd'; expected intra" in str(caught.value)

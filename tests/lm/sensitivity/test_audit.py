@@ -11,7 +11,8 @@ from sklearn.compose import make_column_transformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 import fairaudit
 from fairaudit.exceptions import FairauditError
@@ -90,7 +91,7 @@ def test_baseline_is_what_its_probe_measures_one_by_one(protected, monkeypatch):
     baseline = train_baseline(texts, frame.label.tolist(), 3)
     if protected == "who":
         baseline = with_protected(baseline, texts, frame.who.tolist())
-    probe = baseline.probe(WORDS if protected == "words" else None, over="present")
+    probe = baseline.probe(WORDS if protected == "words" else None)
 
     def predict(own, text):
         (fold,) = baseline.folds.of([own])
@@ -243,6 +244,20 @@ def test_texts_without_a_listed_word_are_counted_as_they_are():
     )
 
 
+@pytest.mark.parametrize("protected", ["uniform", "who"])
+def test_texts_of_unknown_words_are_counted_whatever_is_protected(protected):
+    frame = essays(0.5, n=60)
+    frame["text"] = [f"zz{i} xx{i}" if i % 20 == 0 else t for i, t in enumerate(frame["text"])]
+    settings = {"text": "text", "label": "label", "protected": protected}
+    said = (
+        "The sensitivity of 3 of 60 texts is 0, which counts in the mean: the model knows none of "
+        "their words, or none moves it."
+    )
+    assert said in sensitivity(frame, **settings).notes
+    known = frame[~frame.text.str.startswith("zz")]
+    assert "counts in the mean" not in notes(sensitivity(known, **settings))
+
+
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory):
     """A text pipeline in a file, and itself."""
@@ -268,7 +283,7 @@ def test_linear_model_from_a_file(pipeline, protected, weighting):
     about = {"words": WORDS, "uniform": None}.get(protected)
     if protected == "who":
         about = train_protected_linear(model, texts, frame.who.tolist()).model
-    probe = LinearProbe(model, about, weighting, normalize=False, over="present")
+    probe = LinearProbe(model, about, weighting, normalize=False)
     rows = slow(probe, lambda own, text: model.predict_proba([text])[0], texts, gold)
     check_groups(audit, rows, frame.who.tolist())
     assert audit.settings["model"].startswith("Pipeline ")
@@ -442,6 +457,150 @@ def test_table(loans, protected, kind, metric, tmp_path):
     assert audit.settings["weighting"] == (None if kind == "changed_value" else "predicted")
 
 
+def flagged(n=200, seed=0):
+    """A table with a truth value, its true effect, and what a model that knows both answers."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"flag": rng.random(n) < 0.5, "age": rng.normal(40, 10, n)})
+    return frame, (rng.random(n) < np.where(frame.flag, 0.9, 0.1)).astype(bool)
+
+
+def encoded(frame, labels, path, column="flag"):
+    """A model that takes what it does not know of a column for nothing, in a file."""
+    encode = OneHotEncoder(handle_unknown="ignore")
+    columns = make_column_transformer((encode, [column]), (StandardScaler(), ["age"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(frame[[column, "age"]], labels)
+    skops.io.dump(model, path)
+    return model
+
+
+def effect(model, frame, values, column="flag"):
+    """Mean total variation between the predictions at two values."""
+    f, g = (model.predict_proba(frame.assign(**{column: value})) for value in values)
+    return np.abs(f - g).sum(axis=1).mean() / 2
+
+
+@pytest.mark.parametrize(
+    ("suffix", "write"),
+    [("csv", str), ("csv", str.lower), ("csv", str.upper), ("jsonl", None), ("parquet", None)],
+)
+def test_truth_values_are_those_of_pandas(suffix, write, tmp_path):
+    frame, labels = flagged()
+    model, source = encoded(frame, labels, tmp_path / "m.skops"), tmp_path / f"t.{suffix}"
+    if suffix == "parquet":
+        frame.to_parquet(source)
+    elif suffix == "jsonl":
+        frame.to_json(source, orient="records", lines=True)
+    else:
+        frame.assign(flag=frame.flag.astype(str).map(write)).to_csv(source, index=False)
+    audit = sensitivity(source, model=tmp_path / "m.skops", protected="flag")
+    expected = effect(model, frame, (True, False))
+    assert expected > 0.5
+    assert value(audit, "changed_value") == pytest.approx(expected)
+    assert "No prediction moves" not in notes(audit)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_one_missing_truth_value_changes_no_other(suffix, tmp_path):
+    whole, labels = flagged()
+    frame, source = whole.astype({"flag": object}), tmp_path / f"t.{suffix}"
+    frame.loc[3, "flag"] = None
+    (frame.to_csv if suffix == "csv" else frame.to_parquet)(source, index=False)
+    read = (pd.read_csv if suffix == "csv" else pd.read_parquet)(source)
+    model = encoded(read, labels, tmp_path / "m.skops")
+    settings = {"model": tmp_path / "m.skops", "by": "flag"}
+    audit = sensitivity(source, **settings, protected="flag")
+    there = read[read.flag.notna()]
+    assert value(audit, "changed_value") == pytest.approx(effect(model, there, (True, False)))
+    # As a feature beside another, a hole is what it was in training.
+    columns = {"flag": read.flag.to_numpy(dtype=object), "age": read.age.to_numpy()}
+    expected = TabularProbe(model, "age", columns).measure(columns).sensitivity
+    audit = sensitivity(source, **settings, protected="age")
+    assert value(audit, "prediction_sensitivity") == pytest.approx(expected.mean())
+    assert value(audit, "prediction_sensitivity", "(missing)") == pytest.approx(expected[3])
+
+
+@pytest.mark.parametrize("category", [False, True])
+def test_codes_that_are_text_stay_text(category, tmp_path):
+    frame, labels = flagged()
+    frame["code"] = np.where(frame.flag, "1", "2")
+    model = encoded(frame, labels, tmp_path / "m.skops", "code")
+    expected = effect(model, frame, ("1", "2"), "code")
+    typed = frame.astype({"code": "category"}) if category else frame
+    typed.to_parquet(tmp_path / "t.parquet")
+    for source in (typed, tmp_path / "t.parquet"):
+        audit = sensitivity(source, model=tmp_path / "m.skops", protected="code")
+        assert value(audit, "changed_value") == pytest.approx(expected)
+
+
+def test_how_columns_were_read_is_told_where_the_model_refuses_them(tmp_path):
+    frame, labels = flagged()
+    frame["code"] = np.where(frame.flag, "1", "2")
+    columns = make_column_transformer((OneHotEncoder(), ["code"]), remainder="passthrough")
+    model = make_pipeline(columns, LogisticRegression(max_iter=1000))
+    names = ["code", "flag", "age"]
+    skops.io.dump(model.fit(frame[names], labels), tmp_path / "m.skops")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(FairauditError) as caught:
+        sensitivity(tmp_path / "t.csv", model=tmp_path / "m.skops", protected="code")
+    said = (
+        " Columns were read as numbers: code, age; truth values: flag. If the model knows other "
+        "types, give a Parquet file, which keeps them."
+    )
+    assert str(caught.value).endswith(said)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_column_whose_values_the_model_does_not_know_is_told(tmp_path):
+    frame, labels = flagged()
+    sex = {True: "male", False: "female"}
+    encoded(frame.assign(sex=frame.flag.map(sex)), labels, tmp_path / "m.skops", "sex")
+    settings = {"model": tmp_path / "m.skops", "protected": "sex"}
+    audit = sensitivity(frame.assign(sex=frame.flag.map(sex).str.title()), **settings)
+    assert value(audit, "changed_value") == 0
+    said = (
+        "No prediction moves with sex: the model makes no use of it, or does not know its values, "
+        "which were read as text: 'Female', 'Male'."
+    )
+    assert said in audit.notes
+    known = sensitivity(frame.assign(sex=frame.flag.map(sex)), **settings)
+    assert "No prediction moves" not in notes(known)
+
+
+def test_numbers_that_the_model_does_not_know_are_told(tmp_path):
+    frame, labels = flagged()
+    frame["code"] = np.arange(len(frame)) % 5 + 1
+    encoded(frame.assign(code=frame.code + 10), labels, tmp_path / "m.skops", "code")
+    audit = sensitivity(frame, model=tmp_path / "m.skops", protected="code")
+    assert audit.settings["measure"] == "derivative"
+    assert "which were read as numbers: 1.0, 2.0, 3.0 and 2 more." in notes(audit)
+
+
+def test_of_many_numbers_twenty_stand_for_all(tmp_path):
+    frame = pd.DataFrame({"age": np.arange(60.0) % 30})
+    path = tmp_path / "m.skops"
+    for ages, others in ((30, "up to 20 other values"), (20, "each other value")):
+        some = frame[frame.age < ages]
+        skops.io.dump(DecisionTreeClassifier().fit(some, some.age > 9), path)
+        audit = sensitivity(some, model=path, protected="age")
+        assert audit.settings["measure"] == "changed_value"
+        assert f"those with {others} of age, all else equal" in notes(audit)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_truth_values_as_labels(suffix, tmp_path):
+    frame, labels = flagged()
+    frame, source = frame.assign(label=labels), tmp_path / f"t.{suffix}"
+    (frame.to_csv if suffix == "csv" else frame.to_parquet)(source, index=False)
+    model = LogisticRegression().fit(frame[["age", "flag"]], labels)
+    skops.io.dump(model, tmp_path / "m.skops")
+    settings = {"model": tmp_path / "m.skops", "protected": "age"}
+    audit = sensitivity(source, **settings, weighting="gold", label="label")
+    # Of two classes both have the same gradient.
+    predicted = sensitivity(source, **settings)
+    name = "prediction_sensitivity"
+    assert value(audit, name) == pytest.approx(value(predicted, name), rel=1e-9)
+
+
 def test_records_of_a_table_without_the_protected_value_are_dropped(loans):
     path, _, frame = loans
     frame = frame.assign(sex=frame.sex.where(frame.index > 2))
@@ -467,7 +626,7 @@ def test_explanations():
         assert sum(share for _, share in each["tokens"]) == pytest.approx(1)
     # The mean of a token is its part of each record's own sensitivity.
     baseline = train_baseline(frame.text.tolist(), frame.label.tolist())
-    found = baseline.probe(WORDS, over="present").measure(frame.text[:50].tolist())
+    found = baseline.probe(WORDS).measure(frame.text[:50].tolist())
     parts = [dict(t)["he"] / p for t, p in zip(found.tokens, found.sensitivity, strict=True)]
     assert alone["mean"] == pytest.approx(np.mean(parts))
 
@@ -485,7 +644,7 @@ def test_equal_texts_are_listed_once(monkeypatch):
     sizes = [row["sensitivity"] for row in rows]
     assert sizes == sorted(sizes, reverse=True)
     baseline = train_baseline(many.text.tolist(), many.label.tolist())
-    found = baseline.probe(WORDS, over="present").measure(sorted(set(frame.text)))
+    found = baseline.probe(WORDS).measure(sorted(set(frame.text)))
     np.testing.assert_allclose(sizes, sorted(found.sensitivity)[:-11:-1])
 
 

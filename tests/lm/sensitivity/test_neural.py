@@ -385,6 +385,17 @@ def test_no_model_folder(tmp_path):
         checkpoints.find(tmp_path, option="--protected-model")
 
 
+@pytest.mark.parametrize("depth", [100, 700])
+def test_settings_are_read_however_deep_they_are_nested(depth, tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    inside, config = '{"auto_map": {"AutoModel": "evil.Evil"}}', tmp_path / "config.json"
+    config.write_text('{"a": ' + "[" * depth + "]" * depth + "}")
+    assert checkpoints.find(tmp_path) == tmp_path
+    config.write_text('{"a": ' + "[" * depth + inside + "]" * depth + "}")
+    with pytest.raises(FairauditError, match="asks for the model's own Python code"):
+        checkpoints.find(tmp_path)
+
+
 def test_no_tokenizer(copied):
     # transformers would make up one that knows no word.
     folder = copied()

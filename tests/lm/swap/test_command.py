@@ -65,7 +65,19 @@ def test_lines_to_stdout_and_coverage_to_stderr(text):
 
 
 def test_quiet(text):
-    assert run(text, "--quiet", "--report").stderr == ""
+    assert run(text, "--quiet").stderr == ""
+
+
+def test_options_that_do_nothing_are_refused(text, table, tmp_path):
+    assert refused(text, "--quiet", "--report") == (
+        "--report says what was replaced, --quiet forbids it: drop one."
+    )
+    output = tmp_path / "out.csv"
+    assert refused(table, "--column", "text", "--paragraphs", "-o", output) == (
+        "--paragraphs is for a text, and of a table --column names each cell is reversed whole: "
+        "leave it out."
+    )
+    assert not output.exists()
 
 
 def test_report(text):

@@ -62,6 +62,8 @@ def test_own_verbs_and_surnames(tmp_path):
         ('pair = [["a", "b"]]', "unknown key 'pair'. .* Did you mean 'pairs'"),
         ('pairs = [["a", "b"], ["c"]]', "pairs: entry 2: expected two words"),
         ('pairs = [["a", " "]]', "entry 1: expected two words"),
+        ('pairs = [["a", "b"], [" c", "c "]]', "pairs: entry 2: 'c' is paired with itself"),
+        ('names = [["Ann", "Ann"]]', "names: entry 1: 'Ann' is paired with itself"),
         ('pairs = "he she"', "pairs: expected pairs: .*found \"?'he she"),
         ('extends = "race"', "extends: expected the name of a shipped list: gender"),
         ('pronouns = true\npairs = [["her", "him"]]', "'her' stands in a pair, but pronouns"),
