@@ -47,7 +47,7 @@ def test_a_student_and_its_proof(run, tmp_path):
     assert max(map(len, done.stdout.splitlines()[:-1])) <= 80
     about = json.loads((tmp_path / "fair" / "distillation.json").read_text())
     shown = json.dumps(about)
-    assert '"teacher_mix": "mean"' in shown
+    assert '"teacher_mix": "max"' in shown
     assert '"augment": true' in shown
     for role in ("student", "teacher", "baseline"):
         assert Audit.load(tmp_path / "fair" / f"audit-{role}.json").kind == "distillation"
