@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -10,18 +11,22 @@ import numpy as np
 
 from fairaudit.report.sheets import printable
 
-#: What is drawn of a row of the log, how it is called, and how it looks.
+#: What is drawn of a row of the log, how it is called, and its colour.
 _CURVES = (
-    ("divergence", "divergence from the teacher, T² KL", "#1f5fa8", ""),
-    ("entropy", "cross entropy of the next word", "#b3541e", "6 3"),
+    ("divergence", "divergence from the teacher (T² KL), nats per token", "#1f5fa8"),
+    ("entropy", "cross entropy of the next word, nats per token", "#b3541e"),
 )
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 400, 60, 20, 46, 48
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 64, 24, 36, 48
+#: Of the space for one curve: all of it, and what its name takes.
+_PANEL, _NAME = 180, 40
 #: Points of a curve at most: each is the mean of the steps that it stands for.
 _POINTS = 200
 
 
 def loss_curve(rows: Sequence[Mapping[str, Any]], title: str) -> str:
-    """Draw the parts of the loss, each point the mean of neighbouring steps.
+    """Draw the parts of the loss one above the other, each point the mean of neighbouring steps.
+
+    Each part has a scale of its own, as they differ a hundredfold.
 
     Parameters
     ----------
@@ -34,33 +39,41 @@ def loss_curve(rows: Sequence[Mapping[str, Any]], title: str) -> str:
     str
         An SVG document; the same rows give the same bytes.
     """
-    steps = _means([row["step"] for row in rows])
     drawn = [each for each in _CURVES if rows[0][each[0]] is not None]
-    curves = [(_means([row[key] for row in rows]), *look) for key, *look in drawn]
+    steps, last = _means([row["step"] for row in rows]), float(rows[-1]["step"])
+    bottom = _TOP + _PANEL * len(drawn)
     title = escape(printable(title))
-    top = max(float(values.max()) for values, *_ in curves) * 1.05 or 1.0
-    last = float(rows[-1]["step"])
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        'font-family="sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {bottom + _BOTTOM}" '
+        'role="img" font-family="sans-serif" font-size="13">',
         f"<title>{title}</title>",
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
-        f'<text x="{_LEFT}" y="20" font-weight="bold">{title}</text>',
-        *_axes(last, top),
+        f'<rect width="{_WIDTH}" height="{bottom + _BOTTOM}" fill="#fff"/>',
+        f'<text x="{_LEFT}" y="22" font-weight="bold">{title}</text>',
     ]
-    for number, (values, name, colour, dash) in enumerate(curves):
-        points = " ".join(
-            f"{_x(step, last):.1f},{_y(value, top):.1f}"
-            for step, value in zip(steps, values, strict=True)
-        )
-        style = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
-        x = _LEFT + 320 * number
-        parts += [
-            f'<polyline fill="none" {style} points="{points}"/>',
-            f'<line x1="{x}" x2="{x + 28}" y1="36" y2="36" {style}/>',
-            f'<text x="{x + 36}" y="40">{name}</text>',
-        ]
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    for number, (key, name, colour) in enumerate(drawn):
+        values = _means([row[key] for row in rows])
+        scale = _Scale.of(values, _TOP + _PANEL * number)
+        parts += [*_panel(scale, name), _line(steps / last, values, scale, colour)]
+    return "\n".join([*parts, *_steps(last, bottom), "</svg>"]) + "\n"
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Where values lie between the top and the bottom of a panel."""
+
+    low: float
+    high: float
+    top: float
+
+    @classmethod
+    def of(cls, values: Any, top: float) -> _Scale:
+        low, high = float(values.min()), float(values.max())
+        # Of one value alone there is no extent.
+        return cls(low, high, top) if high > low else cls(low - 0.5, high + 0.5, top)
+
+    def y(self, value: Any) -> Any:
+        share = (value - self.low) / (self.high - self.low)
+        return self.top + _PANEL - (_PANEL - _NAME) * share
 
 
 def _means(values: Sequence[float]) -> Any:
@@ -69,26 +82,31 @@ def _means(values: Sequence[float]) -> Any:
     return np.array([run.mean() for run in runs])
 
 
-def _x(step: float, last: float) -> float:
-    return _LEFT + (_WIDTH - _LEFT - _RIGHT) * step / last
+def _x(share: Any) -> Any:
+    return _LEFT + (_WIDTH - _LEFT - _RIGHT) * share
 
 
-def _y(value: float, top: float) -> float:
-    return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * value / top
-
-
-def _axes(last: float, top: float) -> Iterator[str]:
-    """Lines and numbers at fifths of either axis, and what the axes say."""
-    for part in np.linspace(0, 1, 6):
-        y, x = _y(part * top, top), _x(part * last, last)
+def _panel(scale: _Scale, name: str) -> Iterator[str]:
+    """The name of a curve, and lines with numbers at thirds of its extent."""
+    yield f'<text x="{_LEFT}" y="{scale.top + 28}">{name}</text>'
+    for value in np.linspace(scale.low, scale.high, 4):
+        y = scale.y(value)
         yield (
             f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>'
-            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{part * top:.2f}</text>'
-            f'<text x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">'
-            f"{part * last:,.0f}</text>"
+            f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.3f}</text>'
         )
-    yield f'<text x="{(_LEFT + _WIDTH) / 2}" y="{_HEIGHT - 10}" text-anchor="middle">step</text>'
-    yield (
-        f'<text transform="translate(14 {(_TOP + _HEIGHT) / 2 - 20}) rotate(-90)" '
-        'text-anchor="middle">nats per token</text>'
-    )
+
+
+def _line(shares: Any, values: Any, scale: _Scale, colour: str) -> str:
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(_x(shares), scale.y(values), strict=True))
+    return f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{points}"/>'
+
+
+def _steps(last: float, bottom: float) -> Iterator[str]:
+    """Numbers of steps at fifths of the axis that all curves share."""
+    for share in np.linspace(0, 1, 6):
+        yield (
+            f'<text x="{_x(share):.1f}" y="{bottom + 20}" text-anchor="middle">'
+            f"{share * last:,.0f}</text>"
+        )
+    yield f'<text x="{(_LEFT + _WIDTH) / 2}" y="{bottom + 40}" text-anchor="middle">step</text>'
