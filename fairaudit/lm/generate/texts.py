@@ -21,6 +21,7 @@ from fairaudit.lm.generate import stored
 from fairaudit.lm.generate.prompts import open_prompts, open_texts
 from fairaudit.lm.generate.sampling import Decoding, write
 from fairaudit.lm.journal import Journal
+from fairaudit.lm.scripts import is_without_blanks
 from fairaudit.selection import Selection
 from fairaudit.sources import exists
 from fairaudit.table import Table, Workspace
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from fairaudit.lm.language_models import LanguageModel
 
 Cells = Sequence[str | None]
-#: Scripts without blanks between words, as the names of their letters begin.
-_WITHOUT_BLANKS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
 
 
 @dataclass(frozen=True)
@@ -340,16 +339,12 @@ def _begins(prompt: str, text: str) -> bool:
     if not prompt or not text.startswith(prompt):
         return False
     last, after = prompt[-1], text[len(prompt) :][:1]
-    return not (_is_inner(last) and _is_inner(after)) or _is_without_blanks(last)
+    return not (_is_inner(last) and _is_inner(after)) or is_without_blanks(last)
 
 
 def _is_inner(character: str) -> bool:
     """Whether it is a letter, a digit or a mark on one, as vowels of some scripts are."""
     return character.isalnum() or (character > "" and unicodedata.category(character)[0] == "M")
-
-
-def _is_without_blanks(character: str) -> bool:
-    return unicodedata.name(character, "").startswith(_WITHOUT_BLANKS)
 
 
 def _apart(prompt: str, text: str) -> str:

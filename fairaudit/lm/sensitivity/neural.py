@@ -14,6 +14,7 @@ from fairaudit.arrays import Array
 from fairaudit.exceptions import FairauditError
 from fairaudit.lm.classifiers import TextClassifier
 from fairaudit.lm.models import Batch, Piece, Reading
+from fairaudit.lm.scripts import is_without_blanks
 from fairaudit.lm.sensitivity.measured import Form, Measured, Weighting, accumulate, mass
 from fairaudit.lm.sensitivity.protected import Protected
 
@@ -21,11 +22,6 @@ from fairaudit.lm.sensitivity.protected import Protected
 _BLANK = " "
 #: Makes one emoji of two.
 _JOINER = "\u200d"
-#: Scripts that put no blanks between words, as the names of their characters begin.
-_WITHOUT_BLANKS = (
-    "CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA",
-    "THAI", "LAO", "KHMER", "MYANMAR",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -252,7 +248,7 @@ def _is_inner(character: str) -> bool:
     kind = unicodedata.category(character)
     if kind == "Cf":
         return character != "\u200b"  # a space of no width
-    return kind[0] in "LMN" and not unicodedata.name(character, "").startswith(_WITHOUT_BLANKS)
+    return kind[0] in "LMN" and not is_without_blanks(character)
 
 
 def _split(batch: Batch, probabilities: Any, shares: Any, masses: Any) -> list[_Part]:
